@@ -1,0 +1,151 @@
+# unherd: one library, one tool, one example server, and their tests.
+# V=1 shows the commands; SANITIZE=1 builds with ASan and UBSan into build/asan.
+
+CC ?= gcc
+PREFIX ?= /usr/local
+DESTDIR ?=
+V ?= 0
+SANITIZE ?= 0
+
+ifeq ($(SANITIZE),1)
+BUILD := build/asan
+CHECKING := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else
+BUILD := build
+CHECKING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+endif
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS ?= -O2 -g
+ifneq ($(CI),)
+WARNINGS += -Werror
+endif
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(CHECKING) -MMD -MP
+SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-fork
+SHIM_LDFLAGS := -shared -Wl,-soname,libunherd.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodelete \
+	-Wl,--no-undefined -Wl,--version-script=$(BUILD)/exports.map
+EXE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+ENTRY_SOURCES := $(wildcard shim/hook_*.c) shim/start.c
+CORE_SOURCES := $(filter-out $(ENTRY_SOURCES),$(wildcard shim/*.c))
+TOOL_SOURCES := $(wildcard tools/unherd/*.c)
+LOAD_SOURCES := $(wildcard tools/load/*.c)
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+HELPER_SOURCES := $(wildcard tests/programs/*.c)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+ENTRY_OBJECTS := $(call objects,$(ENTRY_SOURCES))
+CORE_OBJECTS := $(call objects,$(CORE_SOURCES))
+TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES))
+LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
+HELPERS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(HELPER_SOURCES))
+
+ifeq ($(V),0)
+say = @printf '  %-8s %s\n' $(1) $(2);
+else
+say =
+endif
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help demo check unit shell asan lint format install uninstall clean packages-build packages-check packages-lint FORCE
+
+all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load ## build the library, the tool, the example and the load generator
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  Variables: V=1, CC=clang, SANITIZE=1, DESTDIR=, PREFIX=%s\n' '$(PREFIX)'
+
+demo: packages-build ## install what is missing, build, show the main job on the bundled server
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(BUILD)
+
+check: packages-check ## install what the tests need, build, run all tests
+	@$(MAKE) --no-print-directory all tests
+	@tests/run.sh $(BUILD)
+
+unit: packages-check ## the unit tests alone
+	@$(MAKE) --no-print-directory tests
+	@tests/run.sh $(BUILD) unit
+
+asan: packages-check ## unit tests and the bundled server's tests under ASan and UBSan
+	@$(MAKE) --no-print-directory SANITIZE=1 all tests
+	@tests/run.sh build/asan asan
+
+lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that order
+	@tools/lint.sh
+
+format: ## lay the C sources out with clang-format
+	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c)
+
+install: all ## install under $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/doc/unherd
+	install -m 755 $(BUILD)/unherd $(DESTDIR)$(PREFIX)/bin/unherd
+	install -m 644 $(BUILD)/libunherd.so $(DESTDIR)$(PREFIX)/lib/libunherd.so
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/unherd/
+
+uninstall: ## remove what install laid down
+	rm -f $(DESTDIR)$(PREFIX)/bin/unherd $(DESTDIR)$(PREFIX)/lib/libunherd.so
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/unherd
+
+clean: ## remove build/
+	rm -rf build
+
+packages-build:
+	@tools/packages.sh build
+
+packages-check:
+	@tools/packages.sh build check
+
+packages-lint:
+	@tools/packages.sh build lint
+
+.PHONY: tests
+tests: all $(UNIT_TESTS) $(HELPERS)
+
+# The stamp changes when the compiler or a flag does, and everything is built anew then.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' '$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) $(EXE_LDFLAGS)' | cmp -s - $@ || \
+		printf '%s\n' '$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) $(EXE_LDFLAGS)' > $@
+
+$(BUILD)/obj/shim/%.o: shim/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -fPIE -Ishim -c -o $@ $<
+
+# The exported symbols are the rows of the table of calls, and nothing else.
+$(BUILD)/exports.map: shim/calls.h $(BUILD)/flags
+	$(call say,MAP,$@)( echo '{ global:'; \
+		printf '#include "shim/calls.h"\n#define CALL(result, name, parameters, arguments) @@name;\n#define NIL(name, parameters, arguments) @@name;\n#define VAR(result, name, selector) @@name;\nUNHERD_CALLS(CALL, NIL, VAR)\n' | \
+		$(CC) -E -P -I. - | tr ' ' '\n' | sed -n 's/^@@\(.*;\)$$/  \1/p'; \
+		echo 'local: *; };' ) > $@
+
+$(BUILD)/core.a: $(CORE_OBJECTS)
+	$(call say,AR,$@)rm -f $@; ar rcs $@ $^
+
+$(BUILD)/libunherd.so: $(ENTRY_OBJECTS) $(BUILD)/core.a $(BUILD)/exports.map
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(SHIM_LDFLAGS) -o $@ $(ENTRY_OBJECTS) $(BUILD)/core.a -ldl
+
+$(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl
+
+$(BUILD)/load: $(LOAD_OBJECTS)
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
+
+$(BUILD)/prefork: $(BUILD)/obj/examples/prefork.o
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/core.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lcmocka -ldl
+
+$(BUILD)/programs/%: $(BUILD)/obj/tests/programs/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -pthread
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,64 @@
+/*
+ * The table of hooked calls. One row makes: the member of `real` (the next definition, found through
+ * libdl), the stub that finds it when somebody calls before our constructor ran, the exported symbol
+ * (the linker's version script is generated from here), and the test of exported symbols.
+ *
+ *   CALL(result, name, parameters, arguments)   an ordinary call
+ *   NIL(name, parameters, arguments)            one that returns nothing
+ *   VAR(result, name, selector)                 a variadic one: (int, selector, ...), one word follows
+ *
+ * To hook another call: one row here, one function in the hook_*.c of its family, one test.
+ */
+#ifndef UNHERD_CALLS_H
+#define UNHERD_CALLS_H
+
+#define UNHERD_CALLS(CALL, NIL, VAR)                                                               \
+    CALL(int, listen, (int fd, int backlog), (fd, backlog))                                        \
+    CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length)) \
+    CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),           \
+         (fd, address, length, flags))                                                             \
+    CALL(int, shutdown, (int fd, int how), (fd, how))                                              \
+    CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length),           \
+         (fd, level, name, value, length))                                                         \
+    CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),      \
+         (fd, level, name, value, length))                                                         \
+    CALL(int, getsockname, (int fd, struct sockaddr *address, socklen_t *length),                  \
+         (fd, address, length))                                                                    \
+    CALL(int, getpeername, (int fd, struct sockaddr *address, socklen_t *length),                  \
+         (fd, address, length))                                                                    \
+    CALL(int, epoll_create, (int size), (size))                                                    \
+    CALL(int, epoll_create1, (int flags), (flags))                                                 \
+    CALL(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event),                    \
+         (epfd, op, fd, event))                                                                    \
+    CALL(int, epoll_wait, (int epfd, struct epoll_event *events, int most, int timeout),           \
+         (epfd, events, most, timeout))                                                            \
+    CALL(int, epoll_pwait,                                                                         \
+         (int epfd, struct epoll_event *events, int most, int timeout, const sigset_t *mask),      \
+         (epfd, events, most, timeout, mask))                                                      \
+    CALL(int, epoll_pwait2,                                                                        \
+         (int epfd, struct epoll_event *events, int most, const struct timespec *timeout,          \
+          const sigset_t *mask),                                                                   \
+         (epfd, events, most, timeout, mask))                                                      \
+    CALL(int, close, (int fd), (fd))                                                               \
+    CALL(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))       \
+    NIL(closefrom, (int first), (first))                                                           \
+    CALL(int, dup, (int fd), (fd))                                                                 \
+    CALL(int, dup2, (int fd, int target), (fd, target))                                            \
+    CALL(int, dup3, (int fd, int target, int flags), (fd, target, flags))                          \
+    VAR(int, fcntl, int)                                                                           \
+    VAR(int, fcntl64, int)                                                                         \
+    VAR(int, ioctl, unsigned long)                                                                 \
+    CALL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),               \
+         (resource, limit))                                                                        \
+    CALL(int, setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit),           \
+         (resource, limit))                                                                        \
+    CALL(int, prlimit,                                                                             \
+         (pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit,                     \
+          struct rlimit *old),                                                                     \
+         (pid, resource, limit, old))                                                              \
+    CALL(int, prlimit64,                                                                           \
+         (pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *limit,                   \
+          struct rlimit64 *old),                                                                   \
+         (pid, resource, limit, old))
+
+#endif

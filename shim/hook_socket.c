@@ -1,0 +1,144 @@
+/*
+ * Calls on sockets. __SOCKADDR_ARG is glibc's own type for an address in these declarations, a union of
+ * pointers that is passed as a pointer.
+ */
+#include "hook.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "listener.h"
+#include "socket_options.h"
+#include "watch.h"
+
+HOOK int listen(int fd, int backlog) {
+    if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
+        return bad_descriptor();
+    return listener_listen(fd, backlog);
+}
+
+/* The number that the kernel gave out may still stand for one that was closed behind our back. */
+static int fresh(int fd) {
+    if (fd >= 0 && fd_kind_of(fd_entry(fd)) == FD_LISTENER)
+        listener_is_real(fd);
+    return fd;
+}
+
+static int real_accept(int fd, const struct accept_call *call) {
+    return real.accept(fd, call->address, call->length);
+}
+
+static int real_accept4(int fd, const struct accept_call *call) {
+    return real.accept4(fd, call->address, call->length, call->flags);
+}
+
+static int accept_ours(unsigned entry, const struct accept_call *call) {
+    if (fd_kind_of(entry) == FD_HIDDEN)
+        return bad_descriptor();
+    if (fd_kind_of(entry) != FD_LISTENER)
+        return call->accept(call->fd, call);
+    return fresh(watch_accept(&listener_at(fd_index_of(entry))->set, call));
+}
+
+HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+    unsigned entry = fd_entry(fd);
+    if (LIKELY(entry == FD_OTHER))
+        return real.accept(fd, address.__sockaddr__, length);
+    return accept_ours(entry, &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0});
+}
+
+HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int flags) {
+    unsigned entry = fd_entry(fd);
+    if (LIKELY(entry == FD_OTHER))
+        return real.accept4(fd, address.__sockaddr__, length, flags);
+    return accept_ours(entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags});
+}
+
+HOOK int shutdown(int fd, int how) {
+    unsigned entry = fd_entry(fd);
+    if (fd_kind_of(entry) == FD_HIDDEN)
+        return bad_descriptor();
+    int result = real.shutdown(fd, how);
+    int saved = errno;
+    if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
+        set_shutdown(&listener_at(fd_index_of(entry))->set, how);
+    errno = saved;
+    return result;
+}
+
+/* ---- options: one socket for the server, all shards for us ---- */
+
+static int get_reuseport(const struct listener *listener, void *value, socklen_t *length) {
+    size_t size = *length < sizeof(int) ? *length : sizeof(int);
+    memcpy(value, &listener->reuseport, size);
+    *length = (socklen_t)size;
+    return 0;
+}
+
+static void add_queues(const struct shard_set *set, void *value, socklen_t length) {
+    struct tcp_info info = {0};
+    size_t size = length < sizeof info ? length : sizeof info;
+    memcpy(&info, value, size);
+    int saved = errno;
+    set_add_queues(set, &info);
+    errno = saved;
+    memcpy(value, &info, size);
+}
+
+HOOK int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length) {
+    unsigned entry = fd_entry(fd);
+    if (LIKELY(entry == FD_OTHER))
+        return real.getsockopt(fd, level, name, value, length);
+    if (fd_kind_of(entry) == FD_HIDDEN)
+        return bad_descriptor();
+    int result = real.getsockopt(fd, level, name, value, length);
+    if (result < 0 || fd_kind_of(entry) != FD_LISTENER)
+        return result;
+    struct listener *listener = listener_at(fd_index_of(entry));
+    if (level == SOL_SOCKET && name == SO_REUSEPORT && listener->set.count > 1)
+        return get_reuseport(listener, value, length);
+    if (level == IPPROTO_TCP && name == TCP_INFO)
+        add_queues(&listener->set, value, *length);
+    return result;
+}
+
+static int set_listener_option(struct listener *listener, int fd, int level, int name,
+                               const void *value, socklen_t length) {
+    bool is_group = level == SOL_SOCKET && name == SO_REUSEPORT && listener->set.count > 1;
+    if (is_group && length >= sizeof(int)) { /* ours stays on; the server reads back its own */
+        int asked;
+        memcpy(&asked, value, sizeof asked);
+        listener->reuseport = asked != 0;
+        return 0;
+    }
+    int result = real.setsockopt(fd, level, name, value, length);
+    int saved = errno;
+    if (result == 0 && socket_option_is_shared(level, name) && listener_is_real(fd))
+        set_option(&listener->set, level, name, value, length);
+    errno = saved;
+    return result;
+}
+
+HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+    unsigned entry = fd_entry(fd);
+    if (LIKELY(entry == FD_OTHER))
+        return real.setsockopt(fd, level, name, value, length);
+    if (fd_kind_of(entry) == FD_HIDDEN)
+        return bad_descriptor();
+    if (fd_kind_of(entry) != FD_LISTENER)
+        return real.setsockopt(fd, level, name, value, length);
+    return set_listener_option(listener_at(fd_index_of(entry)), fd, level, name, value, length);
+}
+
+HOOK int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+    if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
+        return bad_descriptor();
+    return real.getsockname(fd, address.__sockaddr__, length);
+}
+
+HOOK int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+    if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
+        return bad_descriptor();
+    return real.getpeername(fd, address.__sockaddr__, length);
+}

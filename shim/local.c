@@ -1,0 +1,76 @@
+#include "local.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum guard_state { GUARD_FREE, GUARD_HELD, GUARD_WANTED };
+
+struct local {
+    _Atomic pid_t pid;
+    _Atomic int guard; /* enum guard_state; a futex word */
+};
+
+static struct local *local;
+static _Thread_local bool in_guard;
+
+bool local_start(void) {
+    if (local)
+        return true;
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return false;
+    if (madvise(page, size, MADV_WIPEONFORK) < 0) {
+        munmap(page, size);
+        return false;
+    }
+    local = page;
+    return true;
+}
+
+pid_t local_pid(void) {
+    pid_t pid = atomic_load_explicit(&local->pid, memory_order_relaxed);
+    if (!pid) {
+        pid = (pid_t)syscall(SYS_getpid);
+        atomic_store_explicit(&local->pid, pid, memory_order_relaxed);
+    }
+    return pid;
+}
+
+bool local_is_borrowed(void) {
+    return local_pid() != (pid_t)syscall(SYS_getpid);
+}
+
+static void guard_sleep(void) {
+    int saved = errno;
+    syscall(SYS_futex, &local->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, NULL, NULL, 0);
+    errno = saved;
+}
+
+bool guard_enter(void) {
+    if (in_guard)
+        return false;
+    /* Set before the lock is ours: a handler that comes in between must not queue behind itself. */
+    in_guard = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    int seen = GUARD_FREE;
+    if (atomic_compare_exchange_strong(&local->guard, &seen, GUARD_HELD))
+        return true;
+    while (atomic_exchange(&local->guard, GUARD_WANTED) != GUARD_FREE)
+        guard_sleep();
+    return true;
+}
+
+void guard_leave(void) {
+    if (atomic_exchange(&local->guard, GUARD_FREE) == GUARD_WANTED) {
+        int saved = errno;
+        syscall(SYS_futex, &local->guard, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        errno = saved;
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    in_guard = false;
+}

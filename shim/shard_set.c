@@ -1,0 +1,194 @@
+#include "shard_set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hidden.h"
+#include "log.h"
+#include "real.h"
+#include "socket_options.h"
+
+/* The memory lives as a memfd, not as an anonymous mapping: claims are record locks on its bytes. */
+static bool make_memory(struct shard_set *set, int count) {
+    size_t size = sizeof(struct shared) + (size_t)count * sizeof(struct shared_shard);
+    set->memory_fd = hidden_take(memfd_create("unherd", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (set->memory_fd < 0)
+        return false;
+    if (ftruncate(set->memory_fd, (off_t)size) < 0 ||
+        real.fcntl(set->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return false;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, set->memory_fd, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    set->shared = memory;
+    set->size = size;
+    set->shared->magic = SHARED_MAGIC;
+    set->shared->version = SHARED_VERSION;
+    set->shared->size = (uint32_t)size;
+    set->shared->count = (uint32_t)count;
+    atomic_store(&set->shared->generation, 1); /* 0 stands for "no generation seen yet" */
+    atomic_store(&set->shared->shards[0].state, SHARD_LISTENING);
+    return true;
+}
+
+static int same_kind_of_socket(int fd) {
+    int domain = 0;
+    int protocol = 0;
+    socklen_t length = sizeof domain;
+    if (real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 ||
+        real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) < 0)
+        return -1;
+    return socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+/* One spare, bound beside the listener, or -1 with errno. */
+static int make_spare(int listener_fd, const struct sockaddr *address, socklen_t length) {
+    int spare = hidden_take(same_kind_of_socket(listener_fd));
+    if (spare < 0)
+        return -1;
+    if (socket_options_copy(listener_fd, spare) == 0 &&
+        real.setsockopt(spare, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) == 0 &&
+        bind(spare, address, length) == 0)
+        return spare;
+    int saved = errno;
+    hidden_close(spare);
+    errno = saved;
+    return -1;
+}
+
+/* Makes as many of the spares as it can; set->count says how many shards there are then. */
+static void make_spares(struct shard_set *set, int listener_fd, int wanted) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (real.getsockname(listener_fd, (struct sockaddr *)&address, &length) < 0)
+        return;
+    while (set->count < wanted) {
+        int spare = make_spare(listener_fd, (struct sockaddr *)&address, length);
+        if (spare < 0)
+            return;
+        set->fd[set->count++] = spare;
+    }
+}
+
+/* Turns one queue into many: the group option on the listener, the eventfd, the spares. */
+static bool make_group(struct shard_set *set, int listener_fd, int wanted, const char **why) {
+    *why = "SO_REUSEPORT was refused";
+    int before = 0;
+    socklen_t length = sizeof before;
+    if (real.getsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &before, &length) < 0 ||
+        real.setsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) < 0)
+        return false;
+    *why = "no eventfd";
+    set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (set->kick_fd >= 0) {
+        *why = "no spare could be bound";
+        make_spares(set, listener_fd, wanted);
+    }
+    if (set->count > 1) {
+        *why = set->count < wanted ? "fewer spares than asked for" : NULL;
+        return true;
+    }
+    int saved = errno;
+    hidden_close(set->kick_fd);
+    set->kick_fd = -1;
+    real.setsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &before, sizeof before);
+    errno = saved;
+    return false;
+}
+
+bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why) {
+    *why = NULL;
+    if (set->shared)
+        munmap(set->shared, set->size);
+    *set = (struct shard_set){.count = 1, .memory_fd = -1, .kick_fd = -1, .hint = -1};
+    set->fd[0] = -1;
+    int room = (int)hidden_room() - 2; /* the memory and the eventfd */
+    int possible = wanted <= 1 + room ? wanted : 1 + (room > 0 ? room : 0);
+    if (!make_memory(set, possible)) {
+        *why = "no shared memory";
+        int saved = errno;
+        set_close(set);
+        errno = saved;
+        return false;
+    }
+    atomic_store(&set->shared->backlog, backlog);
+    if (possible > 1)
+        make_group(set, listener_fd, possible, why);
+    else
+        errno = EMFILE;
+    if (possible < wanted && !*why)
+        *why = "RLIMIT_NOFILE leaves room for no more";
+    return true;
+}
+
+int set_listen(struct shard_set *set, int shard) {
+    if (shard && real.listen(set->fd[shard], atomic_load(&set->shared->backlog)) < 0)
+        return -1;
+    return 0;
+}
+
+void set_listen_again(struct shard_set *set, int backlog) {
+    atomic_store(&set->shared->backlog, backlog);
+    for (int i = 1; i < set->count; i++)
+        if (set_is_listening(set, i))
+            real.listen(set->fd[i], backlog);
+}
+
+void set_shutdown(const struct shard_set *set, int how) {
+    for (int i = 1; i < set->count; i++)
+        if (set_is_listening(set, i))
+            real.shutdown(set->fd[i], how);
+}
+
+void set_option(const struct shard_set *set, int level, int name, const void *value,
+                socklen_t length) {
+    for (int i = 1; i < set->count; i++)
+        if (real.setsockopt(set->fd[i], level, name, value, length) < 0)
+            log_line(LOG_DEBUG, "option %d of level %d on shard %d: %s", name, level, i,
+                     log_errno(errno));
+}
+
+void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
+    for (int i = 1; i < set->count; i++) {
+        struct tcp_info other = {0};
+        socklen_t length = sizeof other;
+        if (!set_is_listening(set, i) ||
+            real.getsockopt(set->fd[i], IPPROTO_TCP, TCP_INFO, &other, &length) < 0)
+            continue;
+        info->tcpi_unacked += other.tcpi_unacked;
+        info->tcpi_sacked += other.tcpi_sacked;
+    }
+}
+
+void set_kick(const struct shard_set *set) {
+    if (set->kick_fd < 0)
+        return;
+    uint64_t one = 1;
+    atomic_fetch_add(&set->shared->kicks_started, 1);
+    if (write(set->kick_fd, &one, sizeof one) < 0)
+        log_line(LOG_DEBUG, "kick: %s", log_errno(errno));
+    atomic_fetch_add(&set->shared->kicks_done, 1);
+}
+
+void set_move_up(struct shard_set *set) {
+    set->memory_fd = hidden_move(set->memory_fd);
+    set->kick_fd = hidden_move(set->kick_fd);
+    for (int i = 1; i < set->count; i++)
+        set->fd[i] = hidden_move(set->fd[i]);
+}
+
+void set_close(struct shard_set *set) {
+    for (int i = 1; i < set->count; i++)
+        hidden_close(set->fd[i]);
+    set->count = 1;
+    hidden_close(set->kick_fd);
+    hidden_close(set->memory_fd);
+    set->kick_fd = set->memory_fd = -1;
+    /* The memory stays mapped until the slot is used again: another thread may be reading it now. */
+}

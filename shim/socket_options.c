@@ -1,0 +1,121 @@
+#include "socket_options.h"
+
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "real.h"
+
+#ifndef TCP_FASTOPEN_NO_COOKIE
+#define TCP_FASTOPEN_NO_COOKIE 34
+#endif
+
+struct option {
+    int level;
+    int name;
+    bool doubled;  /* the kernel reports twice what was set (socket(7): SO_RCVBUF, SO_SNDBUF) */
+    bool required; /* without it bind() or what is accepted would not be the same */
+};
+
+/* In the order in which they are set: what bind() looks at comes first. */
+static const struct option options[] = {
+    {SOL_SOCKET, SO_REUSEADDR, false, true},
+    {IPPROTO_IPV6, IPV6_V6ONLY, false, true},
+    {SOL_SOCKET, SO_BINDTODEVICE, false, true},
+    {IPPROTO_IP, IP_FREEBIND, false, false},
+    {IPPROTO_IP, IP_TRANSPARENT, false, false},
+    {IPPROTO_IPV6, IPV6_FREEBIND, false, false},
+    {IPPROTO_IPV6, IPV6_TRANSPARENT, false, false},
+    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false, false},
+    {SOL_SOCKET, SO_MARK, false, false},
+    {SOL_SOCKET, SO_PRIORITY, false, false},
+    {SOL_SOCKET, SO_KEEPALIVE, false, false},
+    {SOL_SOCKET, SO_LINGER, false, false},
+    {SOL_SOCKET, SO_OOBINLINE, false, false},
+    {SOL_SOCKET, SO_RCVBUF, true, false},
+    {SOL_SOCKET, SO_SNDBUF, true, false},
+    {SOL_SOCKET, SO_RCVLOWAT, false, false},
+    {SOL_SOCKET, SO_RCVTIMEO, false, false},
+    {SOL_SOCKET, SO_SNDTIMEO, false, false},
+    {SOL_SOCKET, SO_BUSY_POLL, false, false},
+    {SOL_SOCKET, SO_ZEROCOPY, false, false},
+    {SOL_SOCKET, SO_TIMESTAMP, false, false},
+    {SOL_SOCKET, SO_PASSCRED, false, false},
+    {SOL_SOCKET, SO_INCOMING_CPU, false, false},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, false, false},
+    {IPPROTO_IP, IP_TOS, false, false},
+    {IPPROTO_IP, IP_TTL, false, false},
+    {IPPROTO_IP, IP_MTU_DISCOVER, false, false},
+    {IPPROTO_IP, IP_RECVTOS, false, false},
+    {IPPROTO_IP, IP_PKTINFO, false, false},
+    {IPPROTO_IPV6, IPV6_TCLASS, false, false},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, false, false},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, false, false},
+    {IPPROTO_TCP, TCP_CONGESTION, false, false},
+    {IPPROTO_TCP, TCP_NODELAY, false, false},
+    {IPPROTO_TCP, TCP_MAXSEG, false, false},
+    {IPPROTO_TCP, TCP_CORK, false, false},
+    {IPPROTO_TCP, TCP_KEEPIDLE, false, false},
+    {IPPROTO_TCP, TCP_KEEPINTVL, false, false},
+    {IPPROTO_TCP, TCP_KEEPCNT, false, false},
+    {IPPROTO_TCP, TCP_SYNCNT, false, false},
+    {IPPROTO_TCP, TCP_LINGER2, false, false},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, false, false},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP, false, false},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, false, false},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, false, false},
+    {IPPROTO_TCP, TCP_SAVE_SYN, false, false},
+    {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, false, false},
+    {IPPROTO_TCP, TCP_FASTOPEN, false, false},
+};
+
+enum { VALUE_SIZE = 64 }; /* the longest, a device's or an algorithm's name, has 16 bytes */
+
+static int copy_one(int from, int to, const struct option *option) {
+    char wanted[VALUE_SIZE] = {0};
+    char present[VALUE_SIZE] = {0};
+    socklen_t wanted_length = sizeof wanted;
+    socklen_t present_length = sizeof present;
+    if (real.getsockopt(from, option->level, option->name, wanted, &wanted_length) < 0)
+        return 0; /* this kernel or family has no such option: neither socket has it */
+    if (real.getsockopt(to, option->level, option->name, present, &present_length) < 0)
+        return 0;
+    if (wanted_length == present_length && !memcmp(wanted, present, wanted_length))
+        return 0;
+    if (option->doubled && wanted_length == sizeof(int)) {
+        int value;
+        memcpy(&value, wanted, sizeof value);
+        value /= 2;
+        memcpy(wanted, &value, sizeof value);
+    }
+    return real.setsockopt(to, option->level, option->name, wanted, wanted_length);
+}
+
+/* A classic BPF filter on the listener also filters the connections' segments; it can be read back. */
+static void copy_filter(int from, int to) {
+    struct sock_filter code[256];
+    socklen_t count = sizeof code / sizeof code[0]; /* in instructions, not bytes: socket(7), SO_GET_FILTER */
+    if (real.getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0 || !count)
+        return;
+    struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
+    real.setsockopt(to, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+int socket_options_copy(int from, int to) {
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (copy_one(from, to, &options[i]) < 0 && options[i].required)
+            return -1;
+    copy_filter(from, to);
+    return 0;
+}
+
+int socket_option_is_shared(int level, int name) {
+    if (level != SOL_SOCKET)
+        return 1;
+    return name != SO_REUSEPORT && name != SO_ATTACH_REUSEPORT_CBPF &&
+           name != SO_ATTACH_REUSEPORT_EBPF;
+}

@@ -1,0 +1,18 @@
+/*
+ * socket options: making one socket like another, so that a spare accepts what the listener would.
+ */
+#ifndef UNHERD_SOCKET_OPTIONS_H
+#define UNHERD_SOCKET_OPTIONS_H
+
+/*
+ * Gives `to`, a new socket of the same kind, every option in which it differs from `from`. Only
+ * differences are set: setting some options, even to the value that they have, changes more than the
+ * value (SO_RCVBUF ends auto-tuning). Returns 0, or -1 with errno when one that matters before bind()
+ * (IPV6_V6ONLY, SO_REUSEADDR) was refused; any other refusal is passed over.
+ */
+int socket_options_copy(int from, int to);
+
+/* Whether an option that the server sets on a listener is to reach the other shards too. */
+int socket_option_is_shared(int level, int name);
+
+#endif

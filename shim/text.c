@@ -1,0 +1,37 @@
+#include "text.h"
+
+struct text text_of(char *data, size_t size) {
+    if (size)
+        data[0] = '\0';
+    return (struct text){.data = data, .size = size};
+}
+
+void text_char(struct text *t, char c) {
+    if (t->length + 1 >= t->size)
+        return;
+    t->data[t->length++] = c;
+    t->data[t->length] = '\0';
+}
+
+void text_str(struct text *t, const char *s) {
+    while (*s)
+        text_char(t, *s++);
+}
+
+void text_bytes(struct text *t, const char *s, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        text_char(t, s[i]);
+}
+
+void text_num(struct text *t, long long value) {
+    char digits[24];
+    size_t count = 0;
+    unsigned long long rest = value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value;
+    do
+        digits[count++] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        text_char(t, '-');
+    while (count)
+        text_char(t, digits[--count]);
+}

@@ -1,0 +1,59 @@
+/*
+ * watch: which epoll instance watches which shards; exclusive, order, rotation, stealing.
+ *
+ * A watch is one (epoll instance, listener) pair of the server. Each shard of the listener that the
+ * instance watches is registered in it with the server's own epoll_data and EPOLLEXCLUSIVE, home first,
+ * so that whatever reads the instance, even behind our back, sees nothing but the server's own events.
+ *
+ * All calls keep the errno that the kernel's own call would have left.
+ */
+#ifndef UNHERD_WATCH_H
+#define UNHERD_WATCH_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "shard_set.h"
+
+/* epoll_ctl on a listener, which the server knows as fd. Returns and sets errno as epoll_ctl(2). */
+int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event);
+
+/* A call of the epoll_wait family. `wait` makes it; it reads the other members, timeouts included. */
+struct wait_call {
+    int (*wait)(const struct wait_call *call);
+    int epfd;
+    struct epoll_event *events;
+    int most;
+    bool has_timeout;
+    struct timespec timeout; /* what is left of it */
+    const sigset_t *mask;
+};
+
+/* The call on an instance of ours, by its index in the fd table. Returns as epoll_wait(2). */
+int watch_wait(unsigned instance, struct wait_call *call);
+
+/* A call of the accept family on a listener; `accept` is the next definition's, flags ignored or not. */
+struct accept_call {
+    int (*accept)(int fd, const struct accept_call *call);
+    int fd; /* the server's number for the listener */
+    struct sockaddr *address;
+    socklen_t *length;
+    int flags;
+};
+
+int watch_accept(struct shard_set *set, const struct accept_call *call);
+
+/* The server closes its number fd of a listener; `last` if it has no other in this process. */
+void watch_listener_closing(struct shard_set *set, int fd, bool last);
+
+/* The server closes, or has copied, a descriptor of an instance of ours. */
+void watch_instance_closing(unsigned instance, int epfd);
+void watch_instance_copied(unsigned instance);
+
+/* Whether anything of this set is registered by this process. */
+bool watch_has(const struct shard_set *set);
+
+#endif

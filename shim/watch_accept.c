@@ -1,0 +1,167 @@
+/*
+ * watch accept: from which shard a connection is taken.
+ *
+ * The event does not say which shard it came from, since epoll_data is the server's. Home is tried
+ * first: with its owner idle that is the one, and the accept is the only system call. Only where home is
+ * empty are the neighbours' shards looked at.
+ */
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+
+#include "real.h"
+#include "watch_current.h"
+#include "worker.h"
+
+/* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
+static struct watch *watch_of(struct shard_set *set) {
+    struct watch *hint = watch_at(atomic_load_explicit(&set->hint, memory_order_relaxed));
+    struct instance *current = watch_current;
+    if (hint && atomic_load(&hint->set) == set && (!current || hint->instance == current))
+        return hint;
+    struct watch *watch = current ? watch_find_set(current, set) : NULL;
+    if (watch)
+        return watch;
+    return hint && atomic_load(&hint->set) == set ? hint : NULL;
+}
+
+/* Asked of the kernel once, and again after anybody changed the listener's flags. */
+static bool is_blocking(const struct shard_set *set, int fd) {
+    if (atomic_load_explicit(&set->shared->nonblocking, memory_order_relaxed))
+        return false;
+    int flags = real.fcntl(fd, F_GETFL);
+    if (flags < 0 || !(flags & O_NONBLOCK))
+        return flags >= 0;
+    atomic_store(&set->shared->nonblocking, 1);
+    return false;
+}
+
+static int nothing(void) {
+    errno = EAGAIN;
+    return -1;
+}
+
+/* Never blocks: shard 0 is the server's own socket, which may, and the connection may be elsewhere. */
+static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
+    struct pollfd own = {.fd = call->fd, .events = POLLIN};
+    if (shard == 0 && is_blocking(set, call->fd) && poll(&own, 1, 0) == 0)
+        return nothing();
+    return call->accept(set_fd(set, shard, call->fd), call);
+}
+
+/* A shared queue is rotated before the next wait, once enough was taken from it. */
+static void count_taken(struct watch *watch, const struct shard_set *set) {
+    if (!set->rotate || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
+        return;
+    if (atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 >= set->rotate)
+        atomic_store_explicit(&watch->instance->work, true, memory_order_relaxed);
+}
+
+static int accept_from_one(struct shard_set *set, struct watch *watch,
+                           const struct accept_call *call) {
+    int fd = call->accept(call->fd, call);
+    if (fd >= 0 && watch)
+        count_taken(watch, set);
+    return fd;
+}
+
+static void note_home(struct watch *watch, const struct shard_set *set) {
+    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
+    atomic_fetch_add_explicit(&set->shared->shards[watch->home].home, 1, memory_order_relaxed);
+    if (worker_is_shared(set, watch->home))
+        count_taken(watch, set);
+}
+
+static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
+    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
+    atomic_fetch_add_explicit(&set->shared->shards[watch->home].stolen, 1, memory_order_relaxed);
+    atomic_fetch_or(&watch->stolen_from[shard / 64], UINT64_C(1) << (shard % 64));
+    atomic_store(&watch->instance->work, true);
+}
+
+/* The shards that are watched beside home, next neighbour first; returns how many. */
+static int list_neighbours(const struct shard_set *set, const struct watch *watch, int own_fd,
+                           struct pollfd *list, int *shards) {
+    int count = 0;
+    for (int step = 1; step < set->count; step++) {
+        int shard = (watch->home + step) % set->count;
+        if (!bits_has(&watch->registered, shard))
+            continue;
+        shards[count] = shard;
+        list[count++] = (struct pollfd){.fd = set_fd(set, shard, own_fd), .events = POLLIN};
+    }
+    return count;
+}
+
+static int steal(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
+    struct pollfd list[SHARDS_MAX];
+    int shards[SHARDS_MAX];
+    int count = list_neighbours(set, watch, call->fd, list, shards);
+    if (count == 0 || poll(list, (nfds_t)count, 0) <= 0)
+        return nothing();
+    for (int i = 0; i < count; i++) {
+        if (!list[i].revents)
+            continue;
+        int fd = take(set, shards[i], call);
+        if (fd >= 0)
+            note_stolen(watch, set, shards[i]);
+        if (fd >= 0 || errno != EAGAIN)
+            return fd;
+    }
+    return nothing();
+}
+
+/*
+ * With one event since the wait, and one connection found, there is nothing more to look for; what may
+ * have come since, level-triggered, is reported again. Edge-triggered it is not: then all are looked at.
+ */
+static bool is_drained(const struct watch *watch) {
+    return !(watch->asked & EPOLLET) &&
+           atomic_load_explicit(&watch->served, memory_order_relaxed) &&
+           atomic_load_explicit(&watch->ready, memory_order_relaxed) <= 1;
+}
+
+static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
+    int fd = take(set, watch->home, call);
+    if (fd >= 0) {
+        note_home(watch, set);
+        return fd;
+    }
+    if (errno != EAGAIN || is_drained(watch))
+        return -1;
+    fd = steal(set, watch, call);
+    if (fd < 0 && errno == EAGAIN)
+        atomic_fetch_add_explicit(&set->shared->shards[watch->home].empty, 1, memory_order_relaxed);
+    return fd;
+}
+
+/* Our shards never block; a listener that does waits here, as long as its SO_RCVTIMEO says. */
+static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd) {
+    struct pollfd list[SHARDS_MAX];
+    int shards[SHARDS_MAX];
+    int count = list_neighbours(set, watch, own_fd, list, shards);
+    if (count < SHARDS_MAX)
+        list[count++] =
+            (struct pollfd){.fd = set_fd(set, watch->home, own_fd), .events = POLLIN};
+    struct timeval most = {0};
+    socklen_t length = sizeof most;
+    real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);
+    int timeout = (int)(most.tv_sec * 1000 + most.tv_usec / 1000);
+    int ready = poll(list, (nfds_t)count, timeout > 0 ? timeout : -1);
+    if (ready == 0)
+        errno = EAGAIN;
+    return ready > 0;
+}
+
+int watch_accept(struct shard_set *set, const struct accept_call *call) {
+    struct watch *watch = watch_of(set);
+    if (set->count == 1 || !watch || !watch->begun)
+        return accept_from_one(set, watch, call);
+    int fd;
+    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && is_blocking(set, call->fd))
+        if (!wait_for_any(set, watch, call->fd))
+            return -1;
+    return fd;
+}

@@ -1,0 +1,57 @@
+/* watch close: what ends a watch, or puts it out of reach, when descriptors come and go. */
+#include "watch.h"
+
+#include "fd_table.h"
+#include "local.h"
+#include "watch_shards.h"
+
+static void close_watch(struct watch *watch, int fd, bool last) {
+    if (last || (watch->fd == fd && atomic_load(&watch->leaving)))
+        shards_end(watch);
+    else if (watch->fd == fd)
+        watch->frozen = true; /* the kernel keeps what is registered while the socket is open */
+}
+
+void watch_listener_closing(struct shard_set *set, int fd, bool last) {
+    if (!guard_enter())
+        return;
+    for (int i = 0; i < watch_end(); i++)
+        if (atomic_load(&watch_at(i)->set) == set)
+            close_watch(watch_at(i), fd, last);
+    guard_leave();
+}
+
+/* The number that we use for an instance is going: use another of its numbers. */
+static void rename_instance(struct instance *instance, unsigned index, int closing) {
+    for (int fd = fd_next(0, FD_LIMIT - 1); fd >= 0; fd = fd_next((unsigned)fd + 1, FD_LIMIT - 1)) {
+        unsigned entry = fd_entry(fd);
+        if (fd != closing && fd_kind_of(entry) == FD_INSTANCE && fd_index_of(entry) == index)
+            instance->epfd = fd;
+    }
+}
+
+void watch_instance_closing(unsigned index, int epfd) {
+    struct instance *instance = instance_at(index);
+    if (!guard_enter())
+        return;
+    if (--instance->references == 0)
+        WATCHES_OF(watch, instance)
+            shards_end(watch);
+    else if (instance->epfd == epfd)
+        rename_instance(instance, index, epfd);
+    guard_leave();
+}
+
+void watch_instance_copied(unsigned index) {
+    if (!guard_enter())
+        return;
+    instance_at(index)->references++;
+    guard_leave();
+}
+
+bool watch_has(const struct shard_set *set) {
+    for (int i = 0; i < watch_end(); i++)
+        if (atomic_load(&watch_at(i)->set) == set)
+            return true;
+    return false;
+}

@@ -1,0 +1,130 @@
+/* watch ctl: EPOLL_CTL_ADD, MOD and DEL of a listener. */
+#include "watch.h"
+
+#include <errno.h>
+
+#include "fd_table.h"
+#include "local.h"
+#include "log.h"
+#include "real.h"
+#include "watch_shards.h"
+
+/* What the kernel accepts beside EPOLLEXCLUSIVE; anything else is refused with EINVAL (epoll_ctl(2)). */
+static const uint32_t beside_exclusive =
+    EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
+
+static uint32_t made_exclusive(uint32_t asked) {
+    return (asked & EPOLLEXCLUSIVE) ? asked : (asked & beside_exclusive) | EPOLLEXCLUSIVE;
+}
+
+/* Whether something in what was asked has to be put back into, or kept out of, the events. */
+static bool needs_filter(const struct shard_set *set, uint32_t asked) {
+    return set->count > 1 || (asked & ~(beside_exclusive | (uint32_t)EPOLLEXCLUSIVE));
+}
+
+static void ask(struct watch *watch, const struct epoll_event *event) {
+    watch->asked = event->events;
+    watch->given = made_exclusive(event->events);
+    watch->is_own_exclusive = event->events & EPOLLEXCLUSIVE;
+    watch->is_filtered = needs_filter(atomic_load(&watch->set), event->events);
+    atomic_store(&watch->data, event->data.u64);
+    instance_refilter(watch->instance);
+}
+
+/* The server's own registration, as it asked for it; said once, since every worker meets it. */
+static int add_plainly(int epfd, int fd, struct epoll_event *event, const char *why) {
+    static atomic_bool said;
+    if (!atomic_exchange(&said, true))
+        log_line(LOG_WARN, "a listener is left in its epoll instance as it is: %s", why);
+    return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
+}
+
+static int record(int epfd, int fd, struct shard_set *set, struct epoll_event *event) {
+    struct instance *instance = instance_for(epfd);
+    struct watch *watch = instance ? watch_make(instance, fd, set) : NULL;
+    if (!watch) {
+        real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, event);
+        return add_plainly(epfd, fd, event, "too many of them");
+    }
+    ask(watch, event);
+    bits_add(&watch->registered, 0);
+    atomic_store(&instance->work, true); /* a home is found at the first wait */
+    return 0;
+}
+
+static int add(int epfd, int fd, struct shard_set *set, struct epoll_event *event) {
+    struct epoll_event given = *event;
+    given.events = made_exclusive(event->events);
+    if (!(event->events & EPOLLIN))
+        return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event); /* it does not wait for connections */
+    if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) == 0)
+        return record(epfd, fd, set, event);
+    if (errno != EINVAL || (event->events & EPOLLEXCLUSIVE))
+        return -1;
+    return add_plainly(epfd, fd, event, "the kernel refuses EPOLLEXCLUSIVE");
+}
+
+/* An ADD right after a DEL, as nginx does it every 16 accepts, changes nothing: home stays first. */
+static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *set,
+                     struct epoll_event *event) {
+    if (!atomic_load(&watch->leaving)) {
+        errno = EEXIST;
+        return -1;
+    }
+    if (watch->asked == event->events && atomic_load(&watch->data) == event->data.u64) {
+        atomic_store(&watch->leaving, false);
+        return 0;
+    }
+    shards_end(watch);
+    return add(epfd, fd, set, event);
+}
+
+/*
+ * The kernel refuses MOD for an exclusive registration, so it is made anew; unless it was the server
+ * that asked for EPOLLEXCLUSIVE: then the refusal is what it would get without us.
+ */
+static int modify(struct watch *watch, struct epoll_event *event) {
+    if (watch->is_own_exclusive || (event->events & EPOLLEXCLUSIVE))
+        return real.epoll_ctl(watch->instance->epfd, EPOLL_CTL_MOD, watch->fd, event);
+    ask(watch, event);
+    atomic_store(&watch->armed, true);
+    return shards_renew(watch);
+}
+
+/* Done at the next wait, unless somebody is waiting now and would still be told of connections. */
+static int delete (struct watch *watch) {
+    if (atomic_load(&watch->instance->waiting)) {
+        shards_end(watch);
+        return 0;
+    }
+    atomic_store(&watch->leaving, true);
+    atomic_store(&watch->instance->work, true);
+    return 0;
+}
+
+static int change(struct watch *watch, int op, struct epoll_event *event) {
+    if (atomic_load(&watch->leaving)) {
+        errno = ENOENT;
+        return -1;
+    }
+    return op == EPOLL_CTL_MOD ? modify(watch, event) : delete (watch);
+}
+
+static int control(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
+    struct instance *instance = instance_find(epfd);
+    struct watch *watch = instance ? watch_find(instance, fd) : NULL;
+    if (instance && !instance_is_mine(instance))
+        return real.epoll_ctl(epfd, op, fd, event); /* the parent's, used on by its child */
+    if (op == EPOLL_CTL_ADD)
+        return watch ? add_again(watch, epfd, fd, set, event) : add(epfd, fd, set, event);
+    return watch ? change(watch, op, event) : real.epoll_ctl(epfd, op, fd, event);
+}
+
+int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
+    bool is_known = op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL;
+    if (!is_known || (op != EPOLL_CTL_DEL && !event) || !guard_enter())
+        return real.epoll_ctl(epfd, op, fd, event); /* the kernel says what is wrong with it */
+    int result = control(epfd, op, fd, set, event);
+    guard_leave();
+    return result;
+}

@@ -1,0 +1,176 @@
+#include "watch_shards.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "local.h"
+#include "log.h"
+#include "real.h"
+#include "worker.h"
+
+static int control(const struct watch *watch, int op, int fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u64 = atomic_load(&watch->data)};
+    return real.epoll_ctl(watch->instance->epfd, op, fd, &event);
+}
+
+int shards_register(struct watch *watch, int shard) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (watch->frozen && !shard)
+        return 0;
+    if (control(watch, EPOLL_CTL_ADD, set_fd(set, shard, watch->fd), watch->given) < 0)
+        return -1;
+    bits_add(&watch->registered, shard);
+    watch->epoch[shard] = atomic_load(&set->shared->shards[shard].epoch);
+    return 0;
+}
+
+void shards_unregister(struct watch *watch, int shard) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if ((watch->frozen && !shard) || !bits_has(&watch->registered, shard))
+        return;
+    control(watch, EPOLL_CTL_DEL, set_fd(set, shard, watch->fd), 0);
+    bits_remove(&watch->registered, shard);
+}
+
+void shards_rotate(struct watch *watch, int shard) {
+    if ((watch->frozen && !shard) || !bits_has(&watch->registered, shard))
+        return;
+    shards_unregister(watch, shard);
+    if (shards_register(watch, shard) < 0)
+        log_line(LOG_WARN, "a registration could not be renewed: %s", log_errno(errno));
+}
+
+void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
+    *ours = (struct shard_bits){0};
+    for (int i = 0; i < watch_end(); i++) {
+        const struct watch *watch = watch_at(i);
+        if (atomic_load(&watch->set) == set && watch->begun && !watch->shares_home &&
+            instance_is_mine(watch->instance))
+            bits_add(ours, watch->home);
+    }
+}
+
+/*
+ * The kick: the set's eventfd, edge-triggered and for EPOLLOUT too, which no listening socket ever
+ * reports, so that its events are told from a shard's although they carry the same epoll_data.
+ */
+static void register_kick(struct watch *watch, const struct shard_set *set) {
+    watch->kicks_seen = atomic_load(&set->shared->kicks_done) - 1; /* adding it reports it once */
+    if (control(watch, EPOLL_CTL_ADD, set->kick_fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0)
+        log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
+}
+
+/* Home in the kernel: registered before the others are told, and shard 0 behind it if it is another. */
+static bool settle(struct watch *watch, int home) {
+    if (home != 0)
+        shards_unregister(watch, 0); /* the server's own registration; comes back as a thief's */
+    watch->home = home;
+    if (bits_has(&watch->registered, home) || shards_register(watch, home) == 0)
+        return true;
+    watch->home = 0;
+    shards_register(watch, 0);
+    return false;
+}
+
+static void find_home(struct watch *watch, struct shard_set *set) {
+    struct shard_bits ours;
+    shards_of_process(set, &ours);
+    int home = worker_claim(set, &ours);
+    watch->begun = true;
+    watch->shares_home = home < 0;
+    if (watch->shares_home)
+        home = worker_share(set);
+    if (!settle(watch, home))
+        log_line(LOG_WARN, "a shard could not be watched: %s", log_errno(errno));
+    log_line(LOG_DEBUG, "worker %d: home is shard %d%s", (int)local_pid(), home,
+             watch->shares_home ? ", shared: no shard was free" : "");
+    register_kick(watch, set);
+    worker_announce(set, home);
+}
+
+void shards_begin(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    atomic_fetch_add(&set->shared->workers, 1);
+    atomic_store(&set->hint, watch_index(watch));
+    watch->begun = true;
+    if (set->count == 1)
+        return;
+    watch->begun = false;
+    find_home(watch, set);
+    shards_sync(watch);
+}
+
+static void sync_shard(struct watch *watch, int shard, bool wanted, uint32_t epoch) {
+    bool present = bits_has(&watch->registered, shard);
+    if (present && (!wanted || watch->epoch[shard] != epoch))
+        shards_unregister(watch, shard);
+    if (!wanted || bits_has(&watch->registered, shard))
+        return;
+    if (shards_register(watch, shard) < 0)
+        log_line(LOG_DEBUG, "shard %d is not watched: %s", shard, log_errno(errno));
+}
+
+void shards_sync(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (set->count == 1 || !watch->begun || !atomic_load(&watch->armed))
+        return;
+    struct shard_bits ours;
+    struct shard_bits view;
+    bool unproven = false;
+    shards_of_process(set, &ours);
+    worker_view(set, watch->home, &ours, &view, &unproven);
+    if (unproven)
+        atomic_store(&watch->instance->probing, true);
+    for (int i = 0; i < set->count; i++)
+        if (i != watch->home)
+            sync_shard(watch, i, bits_has(&view, i), atomic_load(&set->shared->shards[i].epoch));
+}
+
+int shards_renew(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    bool was_filtered = set->count > 1 && watch->begun;
+    for (int i = 0; i < set->count; i++)
+        shards_unregister(watch, i);
+    if (was_filtered)
+        control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
+    if (shards_register(watch, watch->home) < 0)
+        return -1;
+    if (was_filtered) {
+        register_kick(watch, set);
+        worker_announce(set, watch->home);
+        shards_sync(watch);
+    }
+    return 0;
+}
+
+void shards_withdraw(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    for (int i = 0; i < set->count; i++)
+        shards_unregister(watch, i);
+    if (set->count > 1 && watch->begun)
+        control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
+}
+
+static void log_counters(const struct shard_set *set, int home) {
+    const struct shared_shard *shard = &set->shared->shards[home];
+    log_line(LOG_DEBUG, "shard %d is released: %u accepted at home, %u stolen, %u times nothing", home,
+             (unsigned)atomic_load(&shard->home), (unsigned)atomic_load(&shard->stolen),
+             (unsigned)atomic_load(&shard->empty));
+}
+
+void shards_end(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (instance_is_mine(watch->instance)) {
+        shards_withdraw(watch);
+        if (watch->begun)
+            atomic_fetch_sub(&set->shared->workers, 1);
+        if (watch->begun && set->count > 1) {
+            log_counters(set, watch->home);
+            if (watch->shares_home)
+                worker_unshare(set, watch->home);
+            else
+                worker_release(set, watch->home);
+        }
+    }
+    watch_free(watch);
+}

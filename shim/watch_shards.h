@@ -1,0 +1,36 @@
+/*
+ * watch shards: what of a watch is registered in the kernel, and in which order. For watch_*.c only.
+ *
+ * Everything here is called under the guard, in the process whose instance it is.
+ */
+#ifndef UNHERD_WATCH_SHARDS_H
+#define UNHERD_WATCH_SHARDS_H
+
+#include "watch_table.h"
+
+/* Registers or removes one shard. 0, or -1 with errno; the record says what is registered. */
+int shards_register(struct watch *watch, int shard);
+void shards_unregister(struct watch *watch, int shard);
+
+/* To the end of the shard's queue of waiters. */
+void shards_rotate(struct watch *watch, int shard);
+
+/* The worker begins to wait: it claims a home, registers it first and its neighbours behind. */
+void shards_begin(struct watch *watch);
+
+/* The claims have changed: watches what is now to be watched, behind each shard's owner. */
+void shards_sync(struct watch *watch);
+
+/* The whole watch anew, with the events and data that the record now has. 0, or -1 with errno. */
+int shards_renew(struct watch *watch);
+
+/* Nothing of the watch stays registered; its home, if it has one, stays claimed. */
+void shards_withdraw(struct watch *watch);
+
+/* The watch ends: withdrawn, its home released, its record free. */
+void shards_end(struct watch *watch);
+
+/* The shards that the workers of this very process own, of the same set. */
+void shards_of_process(const struct shard_set *set, struct shard_bits *ours);
+
+#endif

@@ -1,0 +1,128 @@
+#include "watch_table.h"
+
+#include "fd_table.h"
+#include "local.h"
+
+_Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT <= (int)FD_INDEX_LIMIT,
+               "an index has to fit an entry of the fd table");
+
+static struct instance instances[INSTANCE_LIMIT];
+static struct watch watches[WATCH_LIMIT];
+static _Atomic int watches_used; /* so that a search does not make the whole pool resident */
+
+struct instance *instance_at(unsigned index) {
+    return &instances[index % INSTANCE_LIMIT];
+}
+
+struct watch *watch_at(int index) {
+    return index < 0 || index >= WATCH_LIMIT ? NULL : &watches[index];
+}
+
+int watch_end(void) {
+    return atomic_load(&watches_used);
+}
+
+int watch_index(const struct watch *watch) {
+    return (int)(watch - watches);
+}
+
+struct instance *instance_find(int epfd) {
+    unsigned entry = fd_entry(epfd);
+    return fd_kind_of(entry) == FD_INSTANCE ? instance_at(fd_index_of(entry)) : NULL;
+}
+
+static struct instance *instance_make(int epfd) {
+    for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
+        if (instances[i].references)
+            continue;
+        instances[i] = (struct instance){
+            .epfd = epfd, .pid = local_pid(), .references = 1, .first = NO_WATCH};
+        fd_set_entry(epfd, FD_INSTANCE, i);
+        return &instances[i];
+    }
+    return NULL;
+}
+
+struct instance *instance_for(int epfd) {
+    struct instance *found = instance_find(epfd);
+    return found ? found : instance_make(epfd);
+}
+
+bool instance_is_mine(const struct instance *instance) {
+    return instance->pid == local_pid();
+}
+
+struct watch *watch_find(const struct instance *instance, int fd) {
+    WATCHES_OF(watch, instance)
+        if (watch->fd == fd && !watch->frozen)
+            return watch;
+    return NULL;
+}
+
+struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set) {
+    WATCHES_OF(watch, instance)
+        if (atomic_load(&watch->set) == set)
+            return watch;
+    return NULL;
+}
+
+struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
+    WATCHES_OF(watch, instance)
+        if (atomic_load(&watch->data) == data)
+            return watch;
+    return NULL;
+}
+
+struct watch *watch_make(struct instance *instance, int fd, struct shard_set *set) {
+    for (int i = 0; i < WATCH_LIMIT; i++) {
+        struct watch *watch = &watches[i];
+        if (atomic_load(&watch->set))
+            continue;
+        *watch = (struct watch){.instance = instance, .fd = fd, .armed = true};
+        atomic_store(&watch->next, atomic_load(&instance->first));
+        atomic_store(&watch->set, set);
+        atomic_store(&instance->first, i);
+        if (i >= watch_end())
+            atomic_store(&watches_used, i + 1);
+        return watch;
+    }
+    return NULL;
+}
+
+void watch_free(struct watch *watch) {
+    _Atomic int *link = &watch->instance->first;
+    while (watch_at(atomic_load(link)) && watch_at(atomic_load(link)) != watch)
+        link = &watch_at(atomic_load(link))->next;
+    atomic_store(link, atomic_load(&watch->next));
+    atomic_store(&watch->set, NULL);
+}
+
+/* Two bits of 256 for each value; multiplied so that pointers, alike at both ends, spread out. */
+static void filter_bits(uint64_t data, uint64_t mask[4]) {
+    uint64_t hash = data * UINT64_C(0x9e3779b97f4a7c15);
+    mask[hash >> 62] |= UINT64_C(1) << (hash >> 56 & 63);
+    mask[hash >> 54 & 3] |= UINT64_C(1) << (hash >> 48 & 63);
+}
+
+void instance_refilter(struct instance *instance) {
+    uint64_t mask[4] = {0};
+    bool any = false;
+    WATCHES_OF(watch, instance) {
+        if (!watch->is_filtered)
+            continue;
+        filter_bits(atomic_load(&watch->data), mask);
+        any = true;
+    }
+    for (int i = 0; i < 4; i++)
+        atomic_store(&instance->filter[i], mask[i]);
+    atomic_store(&instance->filtered, any);
+}
+
+bool instance_filter_has(const struct instance *instance, uint64_t data) {
+    uint64_t mask[4] = {0};
+    filter_bits(data, mask);
+    for (int i = 0; i < 4; i++)
+        if ((atomic_load_explicit(&instance->filter[i], memory_order_relaxed) & mask[i]) != mask[i])
+            return false;
+    return true;
+}

@@ -1,0 +1,148 @@
+#include "worker.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "real.h"
+
+static int record_lock(const struct shard_set *set, int command, short type, int shard,
+                       struct flock *lock) {
+    *lock = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = shard, .l_len = 1};
+    return real.fcntl(set->memory_fd, command, lock);
+}
+
+static bool try_lock(const struct shard_set *set, int shard) {
+    struct flock lock;
+    return record_lock(set, F_SETLK, F_WRLCK, shard, &lock) == 0;
+}
+
+static void unlock(const struct shard_set *set, int shard) {
+    struct flock lock;
+    record_lock(set, F_SETLK, F_UNLCK, shard, &lock);
+}
+
+/* Whether another process holds the claim; this process's own locks are invisible to F_GETLK. */
+static bool is_claimed_elsewhere(const struct shard_set *set, int shard) {
+    struct flock lock;
+    return record_lock(set, F_GETLK, F_WRLCK, shard, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
+    return &set->shared->shards[shard];
+}
+
+static bool take(struct shard_set *set, int shard) {
+    if (!try_lock(set, shard))
+        return false;
+    if (set_is_listening(set, shard))
+        return true;
+    if (set_listen(set, shard) == 0) {
+        atomic_store(&shard_of(set, shard)->state, SHARD_LISTENING);
+        return true;
+    }
+    unlock(set, shard);
+    return false;
+}
+
+int worker_claim(struct shard_set *set, const struct shard_bits *ours) {
+    for (int listening = 1; listening >= 0; listening--)
+        for (int i = 0; i < set->count; i++)
+            if (set_is_listening(set, i) == listening && !bits_has(ours, i) && take(set, i)) {
+                atomic_store(&shard_of(set, i)->waiting, 0); /* the last owner may have died waiting */
+                return i;
+            }
+    return -1;
+}
+
+int worker_share(const struct shard_set *set) {
+    int least = 0;
+    for (int i = 1; i < set->count; i++)
+        if (set_is_listening(set, i) &&
+            atomic_load(&shard_of(set, i)->sharers) < atomic_load(&shard_of(set, least)->sharers))
+            least = i;
+    atomic_fetch_add(&shard_of(set, least)->sharers, 1);
+    return least;
+}
+
+void worker_unshare(const struct shard_set *set, int shard) {
+    atomic_fetch_sub(&shard_of(set, shard)->sharers, 1);
+}
+
+bool worker_is_shared(const struct shard_set *set, int shard) {
+    return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed) > 0;
+}
+
+void worker_announce(struct shard_set *set, int shard) {
+    atomic_fetch_add(&shard_of(set, shard)->epoch, 1);
+    atomic_fetch_add(&set->shared->generation, 1);
+    set_kick(set);
+}
+
+void worker_release(struct shard_set *set, int shard) {
+    atomic_store(&shard_of(set, shard)->waiting, 0);
+    unlock(set, shard);
+    worker_announce(set, shard);
+}
+
+static void all_listening(const struct shard_set *set, struct shard_bits *bits) {
+    *bits = (struct shard_bits){0};
+    for (int i = 0; i < set->count; i++)
+        if (set_is_listening(set, i))
+            bits_add(bits, i);
+}
+
+static bool is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {
+    return !bits_has(ours, shard) && !is_claimed_elsewhere(set, shard);
+}
+
+/* Home, the next `steal` listening shards after it in a ring, and the orphans. */
+static void add_neighbours(const struct shard_set *set, int home, const struct shard_bits *ours,
+                           const struct shard_bits *listening, struct shard_bits *view) {
+    unsigned neighbours = 0;
+    bits_add(view, home);
+    for (int step = 1; step < set->count; step++) {
+        int i = (home + step) % set->count;
+        if (!bits_has(listening, i))
+            continue;
+        if (neighbours++ < set->steal || is_orphan(set, i, ours))
+            bits_add(view, i);
+    }
+}
+
+void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
+                 struct shard_bits *view, bool *unproven) {
+    struct shard_bits listening;
+    uint32_t generation = atomic_load(&set->shared->generation);
+    all_listening(set, &listening);
+    bool is_few = (unsigned)bits_count(&listening) <= set->steal + 1;
+    *unproven = !is_few && atomic_load(&set->shared->concurrent) != generation;
+    *view = listening;
+    if (is_few || *unproven)
+        return;
+    *view = (struct shard_bits){0};
+    add_neighbours(set, home, ours, &listening, view);
+}
+
+bool worker_begin_wait(struct shard_set *set, int home, const struct shard_bits *ours) {
+    uint32_t generation = atomic_load(&set->shared->generation);
+    if (atomic_load(&set->shared->concurrent) == generation)
+        return false;
+    atomic_store(&shard_of(set, home)->waiting, 1);
+    for (int i = 0; i < set->count; i++) {
+        if (i == home || !atomic_load(&shard_of(set, i)->waiting))
+            continue;
+        if (!bits_has(ours, i) && !is_claimed_elsewhere(set, i)) {
+            atomic_store(&shard_of(set, i)->waiting, 0); /* it died waiting */
+            continue;
+        }
+        atomic_store(&set->shared->concurrent, generation);
+        log_line(LOG_DEBUG, "shards %d and %d are waited for at once: no accept mutex", home, i);
+        return true;
+    }
+    return false;
+}
+
+void worker_end_wait(struct shard_set *set, int home) {
+    atomic_store(&shard_of(set, home)->waiting, 0);
+}
