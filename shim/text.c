@@ -3,7 +3,7 @@
 struct text text_of(char *data, size_t size) {
     if (size)
         data[0] = '\0';
-    return (struct text){.data = data, .size = size};
+    return (struct text){.data = data, .size = size, .length = 0};
 }
 
 void text_char(struct text *t, char c) {
@@ -14,7 +14,7 @@ void text_char(struct text *t, char c) {
 }
 
 void text_str(struct text *t, const char *s) {
-    while (*s)
+    while (s && *s)
         text_char(t, *s++);
 }
 
@@ -24,9 +24,10 @@ void text_bytes(struct text *t, const char *s, size_t n) {
 }
 
 void text_num(struct text *t, long long value) {
-    char digits[24];
+    /* The smallest value has no positive counterpart of its own type: the unsigned one has room. */
+    unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+    char digits[20]; /* of ULLONG_MAX */
     size_t count = 0;
-    unsigned long long rest = value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value;
     do
         digits[count++] = (char)('0' + rest % 10);
     while (rest /= 10);

@@ -1,4 +1,9 @@
-/* text: a bounded line, built without stdio, allocation or locale; always terminated, cut when full. */
+/*
+ * text: appending to a buffer of fixed size, without stdio, locale or allocation.
+ *
+ * The buffer is a string at every moment: what does not fit is left out, the terminator never is.
+ * Async-signal-safe.
+ */
 #ifndef UNHERD_TEXT_H
 #define UNHERD_TEXT_H
 
@@ -6,14 +11,21 @@
 
 struct text {
     char *data;
-    size_t size;   /* of data, the terminator included */
-    size_t length; /* without the terminator */
+    size_t size;   /* of the buffer, terminator included */
+    size_t length; /* without the terminator: below size, or 0 when size is 0 */
 };
 
+/* An empty text over that buffer. A size of 0 is a text that holds nothing; data is not touched. */
 struct text text_of(char *data, size_t size);
+
 void text_char(struct text *t, char c);
+
+/* A null pointer appends nothing. */
 void text_str(struct text *t, const char *s);
+
 void text_bytes(struct text *t, const char *s, size_t n);
+
+/* In decimal, with a '-' when it is negative. */
 void text_num(struct text *t, long long value);
 
 #endif
