@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# The bodies of the tests that are the same for several servers; each @test in servers/*.bats is one call.
+
+# shellcheck source=/dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/servers.bash"
+
+# --- pieces ---
+
+# answers COUNT [PORT]: that many connections, one after another, each with the right body.
+answers() {
+  local right
+  right=$(curl -sf --no-keepalive --max-time 60 -H 'Connection: close' "http://127.0.0.1:${2:-$PORT}/?[1-$1]" |
+    grep -cx served) || true
+  [[ $right -eq $1 ]] || fail "$right of $1 answers are right"
+}
+
+expected_queues() {
+  if [[ $1 == reuseport ]]; then echo "$WORKERS"; else echo 1; fi
+}
+
+# has_queues COUNT: listening sockets on the port; the last of them may come a moment after the first answer.
+has_queues() {
+  eventually 5 listens_exactly "$PORT" "$1" || fail "$(listening_count "$PORT") listening sockets instead of $1"
+}
+
+everyone_answered() {
+  check_number "$(spread idlest)" '>' 0 "of the mean for the idlest worker"
+}
+
+# replaced OLD...: none of the old workers is left, and the new ones are ready.
+replaced() {
+  local old
+  for old in "$@"; do
+    is_gone "$old" || return 1
+  done
+  server_is_ready
+}
+
+reload() {
+  local old
+  old=$(workers)
+  kill -"$RELOAD" "$MASTER"
+  # shellcheck disable=SC2086 # one word per worker
+  eventually 20 replaced $old || fail "workers after the reload: $(workers | xargs), before: $(xargs <<<"$old")"
+}
+
+# --- bodies ---
+
+serves() {
+  start_server "$@"
+  answers 200
+  stop_server
+}
+
+# The turns are taken fairly: 2,000 connections, one after another.
+takes_turns() {
+  start_server "$1" exclusive
+  drive --count 2000 --parallel 1
+  all_answered 2000
+  check_number "$(spread busiest)" '<=' 1.05 "of the mean for the busiest worker"
+  has_queues 1
+}
+
+# One wake-up for each connection instead of a herd: at least 35 % fewer voluntary context switches.
+wakes_fewer() {
+  local stock exclusive
+  start_server "$1" stock
+  stock=$(switches_per_connection 2000)
+  all_answered 2000
+  stop_server
+  start_server "$1" exclusive
+  exclusive=$(switches_per_connection 2000)
+  all_answered 2000
+  check_number "$exclusive" '<=' "0.65 * $stock" "voluntary context switches per connection"
+}
+
+# A queue for each worker, and every queue gets its part. $2 connections, 8 at a time.
+has_own_queues() {
+  start_server "$1" stock
+  has_queues 1
+  stop_server
+  start_server "$1" reuseport
+  has_queues "$WORKERS"
+  drive --count "$2" --parallel 8
+  all_answered "$2"
+  check_number "$(spread busiest)" '<=' 1.25 "of the mean for the busiest worker"
+  check_number "$(spread idlest)" '>=' 0.75 "of the mean for the idlest worker"
+}
+
+# A second copy on the same port is refused as it always was, and the first goes on.
+refuses_second_copy() {
+  local other status=0
+  start_server "$1" "$2"
+  other=$(new_directory)
+  server_environment "$other" "$2"
+  "configure_$1" "$other" "$PORT"
+  launch "$other"
+  eventually 15 is_gone "$LAUNCHED" || fail "the second copy runs: $(cat "$other/output.log")"
+  wait "$LAUNCHED" || status=$?
+  [[ $status -ne 0 ]] || fail "the second copy ended with 0"
+  cat "$other"/*.log | grep -F "$BUSY" || fail "not refused for its address: $(cat "$other"/*.log)"
+  rm -rf "$other"
+  answers 20
+}
+
+# Behind an accept mutex one worker at a time waits: no queue may be left to those who do not.
+starves_nobody() {
+  start_server "$1" reuseport "${@:2}"
+  drive --count 200 --parallel 1
+  all_answered 200
+  answers 50
+  if [[ $1 == apache_prefork ]]; then
+    answers 50 "$((PORT + 1))"
+    answers 50
+  fi
+}
+
+serves_after_reload() {
+  start_server "$1" "$2"
+  answers 20
+  reload
+  drive --count 200 --parallel 4
+  all_answered 200
+  [[ $2 == stock ]] || everyone_answered
+  [[ $(listening_count "$PORT") -le $(($(expected_queues "$2") * 2)) ]] || fail "too many queues"
+}

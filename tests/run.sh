@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs the tests of one build and ends with the line "N passed, N failed".
+# usage: run.sh BUILD [unit|asan]
+#   unit  the cmocka tests alone
+#   asan  the cmocka tests, and tests/shim with the library of that build behind the address sanitizer
+set -euo pipefail
+
+[[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|asan]" >&2; exit 2; }
+tests=$(cd "$(dirname "$0")" && pwd)
+UNHERD_BUILD=$(cd "$1" && pwd)
+UNHERD_PRELOAD=$UNHERD_BUILD/libunherd.so
+export UNHERD_BUILD UNHERD_PRELOAD
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+passed=0 failed=0 skipped=0
+
+# run NAME COMMAND...: a program that speaks TAP; one that dies without saying "not ok" is a failure, too.
+run() {
+  local name=$1 status=0 ok bad skip
+  shift
+  printf '# %s\n' "$name"
+  "$@" </dev/null 2>&1 | tee "$output" || status=$?
+  skip=$(grep -c '^ok .*# *[Ss][Kk][Ii][Pp]' "$output" || true)
+  ok=$(grep -c '^ok ' "$output" || true)
+  bad=$(grep -c '^not ok ' "$output" || true)
+  if [[ $status -ne 0 && $bad -eq 0 ]]; then
+    printf 'not ok %s ended with %s\n' "$name" "$status"
+    bad=1
+  fi
+  passed=$((passed + ok - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
+run_unit() {
+  local program
+  for program in "$UNHERD_BUILD"/tests/test_*; do
+    [[ -f $program && -x $program ]] || continue
+    CMOCKA_MESSAGE_OUTPUT=TAP run "${program##*/}" timeout 120 "$program"
+  done
+}
+
+run_bats() {
+  local directory
+  for directory in "$@"; do
+    compgen -G "$tests/$directory/*.bats" >/dev/null || continue
+    run "tests/$directory" bats --formatter tap --timing "$tests/$directory"
+  done
+}
+
+case ${2:-all} in
+  all)
+    run_unit
+    run_bats tool servers shim
+    ;;
+  unit) run_unit ;;
+  asan)
+    export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1
+    export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
+    run_unit
+    UNHERD_PRELOAD="$(gcc -print-file-name=libasan.so) $UNHERD_PRELOAD"
+    run_bats shim
+    ;;
+  *) echo "run.sh: no set of tests called '$2'" >&2; exit 2 ;;
+esac
+
+[[ $skipped -eq 0 ]] || printf '%d skipped\n' "$skipped"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]

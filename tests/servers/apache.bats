@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# Apache: the event MPM, and prefork with two Listens, whose children take turns with an accept mutex.
+
+load ../lib/bodies
+
+teardown() { finish; }
+
+@test "Apache event answers, stock" { serves apache_event stock; }
+@test "Apache event answers, exclusive" { serves apache_event exclusive; }
+@test "Apache event answers, reuseport" { serves apache_event reuseport; }
+@test "Apache prefork answers, stock" { serves apache_prefork stock; }
+@test "Apache prefork answers, exclusive" { serves apache_prefork exclusive; }
+@test "Apache prefork answers, reuseport" { serves apache_prefork reuseport; }
+
+@test "Apache event takes fair turns in exclusive" { takes_turns apache_event; }
+@test "Apache event wakes fewer workers in exclusive" { wakes_fewer apache_event; }
+@test "Apache event has a queue for each worker in reuseport" { has_own_queues apache_event 8000; }
+
+@test "Apache prefork with two Listens starves nobody in reuseport" { starves_nobody apache_prefork; }
+@test "Apache prefork with two Listens starves nobody without stealing" { starves_nobody apache_prefork UNHERD_STEAL=0; }
+@test "Apache prefork with two Listens starves nobody with one thief" { starves_nobody apache_prefork UNHERD_STEAL=1; }
+
+@test "a second Apache is refused, stock" { refuses_second_copy apache_event stock; }
+@test "a second Apache is refused, exclusive" { refuses_second_copy apache_event exclusive; }
+@test "a second Apache is refused, reuseport" { refuses_second_copy apache_event reuseport; }
+@test "a second Apache prefork is refused, stock" { refuses_second_copy apache_prefork stock; }
+@test "a second Apache prefork is refused, reuseport" { refuses_second_copy apache_prefork reuseport; }
+
+@test "Apache serves after a graceful restart, stock" { serves_after_reload apache_event stock; }
+@test "Apache serves after a graceful restart, exclusive" { serves_after_reload apache_event exclusive; }
+@test "Apache serves after a graceful restart, reuseport" { serves_after_reload apache_event reuseport; }

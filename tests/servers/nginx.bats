@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# nginx: stock configuration, accept_mutex, a port below 1024, workers that are killed, replaced, stopped, and traced.
+
+load ../lib/bodies
+
+teardown() { finish; }
+
+# A worker that holds no connection is killed, so that nothing of a client's is in it: what is queued for it is not its.
+kill_idle_worker() {
+  local victim
+  victim=$(workers | head -n 1)
+  eventually 10 stopped_while_idle "$victim" || fail "worker $victim was never idle"
+  kill -KILL "$victim"
+  eventually 10 replaced "$victim" || fail "worker $victim was not replaced"
+}
+
+stopped_while_idle() {
+  kill -STOP "$1"
+  eventually 2 is_stopped "$1" || return 1
+  holds_a_connection "$1" "$PORT" || return 0
+  kill -CONT "$1"
+  return 1
+}
+
+is_stopped() {
+  [[ $(process_state "$1") == T ]]
+}
+
+loses_nobody() {
+  start_server nginx "$1"
+  drive_in_background --rate 2000 --duration 6
+  kill_idle_worker
+  reload
+  reload
+  kill -0 "$DRIVER" || fail "the load ended before the last reload"
+  reload
+  end_of_drive
+  all_answered 12000
+  [[ $(listening_count "$PORT") -le $(($(expected_queues "$1") * 2)) ]] || fail "dead workers' queues are not reused"
+}
+
+# slow_answers MODE [NAME=VALUE...]: answers slower than 250 ms while one worker of four is stopped for 500 ms of 2 s.
+slow_answers() {
+  start_server nginx "$@"
+  drive --rate 2000 --duration 2 --slower-than 250 --stop "$(workers | head -n 1)@750+500"
+  all_answered 4000
+  SLOW=$(figure slower)
+  stop_server
+}
+
+# Calls of all workers for each connection, without those that only tell how often they were woken.
+calls_per_connection() {
+  local tracer pid attach=()
+  start_server nginx "$@"
+  for pid in $(workers); do attach+=(-p "$pid"); done
+  strace -qq -c -o "$DIRECTORY/calls" "${attach[@]}" 3>&- &
+  tracer=$!
+  for pid in $(workers); do
+    eventually 5 is_traced "$pid" || fail "strace did not attach"
+  done
+  drive --rate 200 --duration 3
+  all_answered 600
+  kill -INT "$tracer"
+  wait "$tracer" || true
+  cat "$DIRECTORY/calls"
+  CALLS=$(awk '$NF == "epoll_wait" || $4 !~ /^[0-9]+$/ { next }
+    { sum += $4 - ($NF == "accept4" && NF == 6 ? $5 : 0) }
+    END { printf "%.3f\n", sum / 600 }' "$DIRECTORY/calls")
+  stop_server
+}
+
+is_traced() {
+  ! grep -qx $'TracerPid:\t0' "/proc/$1/status"
+}
+
+# --- the tests that every server has ---
+
+@test "nginx answers, stock" { serves nginx stock; }
+@test "nginx answers, exclusive" { serves nginx exclusive; }
+@test "nginx answers, reuseport" { serves nginx reuseport; }
+
+@test "nginx takes fair turns in exclusive" { takes_turns nginx; }
+@test "nginx has a queue for each worker in reuseport" { has_own_queues nginx 8000; }
+
+@test "a second nginx is refused, stock" { refuses_second_copy nginx stock; }
+@test "a second nginx is refused, exclusive" { refuses_second_copy nginx exclusive; }
+@test "a second nginx is refused, reuseport" { refuses_second_copy nginx reuseport; }
+
+@test "nginx accept_mutex answers, exclusive" { serves nginx_mutex exclusive; }
+@test "nginx accept_mutex starves nobody in reuseport" { starves_nobody nginx_mutex; }
+@test "nginx accept_mutex starves nobody without stealing" { starves_nobody nginx_mutex UNHERD_STEAL=0; }
+@test "nginx accept_mutex starves nobody with one thief" { starves_nobody nginx_mutex UNHERD_STEAL=1; }
+
+# --- what only nginx shows ---
+
+@test "nginx as root, workers as www-data, below port 1024: a queue for each worker" {
+  as_root || skip "needs root"
+  # shellcheck disable=SC2034 # start_server chooses between them
+  LOWEST_PORT=81 HIGHEST_PORT=1000
+  start_server nginx reuseport
+  [[ $(ps -o user= -p "$(workers | head -n 1)") == "$UNPRIVILEGED" ]]
+  has_queues "$WORKERS"
+  drive --count 1000 --parallel 8
+  all_answered 1000
+  everyone_answered
+}
+
+@test "nginx loses nobody to a killed worker and three reloads, stock" { loses_nobody stock; }
+@test "nginx loses nobody to a killed worker and three reloads, exclusive" { loses_nobody exclusive; }
+@test "nginx loses nobody to a killed worker and three reloads, reuseport" { loses_nobody reuseport; }
+
+@test "nginx with a stopped worker: its queue is stolen from, in reuseport" {
+  slow_answers stock
+  check_number "$SLOW" '<=' 3 "slow answers, stock"
+  slow_answers reuseport
+  check_number "$SLOW" '<=' 3 "slow answers, reuseport"
+}
+
+@test "nginx with a stopped worker: without stealing the stall is back" {
+  slow_answers reuseport UNHERD_STEAL=0
+  check_number "$SLOW" '>=' 50 "slow answers"
+}
+
+@test "nginx makes no more system calls in reuseport, and two a turn in exclusive" {
+  local stock
+  calls_per_connection stock
+  stock=$CALLS
+  calls_per_connection reuseport
+  check_number "$CALLS" '<=' "$stock + 0.1" "calls per connection, reuseport"
+  calls_per_connection exclusive
+  check_number "$CALLS" '<=' "$stock + 2.1" "calls per connection, exclusive"
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# uwsgi with a master and 4 processes, with and without its accept mutex (--thunder-lock).
+
+load ../lib/bodies
+
+teardown() { finish; }
+
+@test "uwsgi answers, stock" { serves uwsgi stock; }
+@test "uwsgi answers, exclusive" { serves uwsgi exclusive; }
+@test "uwsgi answers, reuseport" { serves uwsgi reuseport; }
+@test "uwsgi --thunder-lock answers, stock" { serves uwsgi_thunder stock; }
+@test "uwsgi --thunder-lock answers, exclusive" { serves uwsgi_thunder exclusive; }
+@test "uwsgi --thunder-lock answers, reuseport" { serves uwsgi_thunder reuseport; }
+
+@test "uwsgi takes fair turns in exclusive" { takes_turns uwsgi; }
+@test "uwsgi has a queue for each worker in reuseport" { has_own_queues uwsgi 8000; }
+
+@test "uwsgi --thunder-lock starves nobody in reuseport" { starves_nobody uwsgi_thunder; }
+@test "uwsgi --thunder-lock starves nobody without stealing" { starves_nobody uwsgi_thunder UNHERD_STEAL=0; }
+@test "uwsgi --thunder-lock starves nobody with one thief" { starves_nobody uwsgi_thunder UNHERD_STEAL=1; }
+
+@test "a second uwsgi is refused, stock" { refuses_second_copy uwsgi stock; }
+@test "a second uwsgi is refused, exclusive" { refuses_second_copy uwsgi exclusive; }
+@test "a second uwsgi is refused, reuseport" { refuses_second_copy uwsgi reuseport; }
+
+@test "uwsgi serves after HUP, stock" { serves_after_reload uwsgi stock; }
+@test "uwsgi serves after HUP, exclusive" { serves_after_reload uwsgi exclusive; }
+@test "uwsgi serves after HUP, reuseport" { serves_after_reload uwsgi reuseport; }
