@@ -49,9 +49,9 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check unit shell asan lint format install uninstall clean packages-build packages-check packages-lint FORCE
+.PHONY: all help demo check unit asan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
 
-all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load ## build the library, the tool, the example and the load generator
+all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that o
 
 format: ## lay the C sources out with clang-format
 	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c)
+
+cost: $(BUILD)/cost $(BUILD)/libunherd.so ## what a call on a descriptor that is not ours costs more
+	@LD_PRELOAD=$(abspath $(BUILD)/libunherd.so) $(BUILD)/cost
 
 install: all ## install under $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/doc/unherd
@@ -136,6 +139,9 @@ $(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
 
 $(BUILD)/load: $(LOAD_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
+
+$(BUILD)/cost: $(BUILD)/obj/tools/cost/cost.o
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl
 
 $(BUILD)/prefork: $(BUILD)/obj/examples/prefork.o
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^

@@ -1,11 +1,13 @@
 /*
- * The table of hooked calls. One row makes: the member of `real` (the next definition, found through
- * libdl), the stub that finds it when somebody calls before our constructor ran, the exported symbol
- * (the linker's version script is generated from here), and the test of exported symbols.
+ * The table of hooked calls. One row makes: the member of `real` (the next definition, found
+ * through libdl), the stub that finds it when somebody calls before our constructor ran, the
+ * exported symbol (the linker's version script is generated from here), and the test of exported
+ * symbols.
  *
  *   CALL(result, name, parameters, arguments)   an ordinary call
  *   NIL(name, parameters, arguments)            one that returns nothing
- *   VAR(result, name, selector)                 a variadic one: (int, selector, ...), one word follows
+ *   VAR(result, name, selector)                 a variadic one: (int, selector, ...), one word
+ * follows
  *
  * To hook another call: one row here, one function in the hook_*.c of its family, one test.
  */
@@ -14,7 +16,8 @@
 
 #define UNHERD_CALLS(CALL, NIL, VAR)                                                               \
     CALL(int, listen, (int fd, int backlog), (fd, backlog))                                        \
-    CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length)) \
+    CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length),                       \
+         (fd, address, length))                                                                    \
     CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),           \
          (fd, address, length, flags))                                                             \
     CALL(int, shutdown, (int fd, int how), (fd, how))                                              \
@@ -52,10 +55,10 @@
          (resource, limit))                                                                        \
     CALL(int, setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit),           \
          (resource, limit))                                                                        \
-    CALL(int, prlimit,                                                                             \
-         (pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit,                     \
-          struct rlimit *old),                                                                     \
-         (pid, resource, limit, old))                                                              \
+    CALL(                                                                                          \
+        int, prlimit,                                                                              \
+        (pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit, struct rlimit *old), \
+        (pid, resource, limit, old))                                                               \
     CALL(int, prlimit64,                                                                           \
          (pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *limit,                   \
           struct rlimit64 *old),                                                                   \

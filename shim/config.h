@@ -1,8 +1,8 @@
 /*
  * config: the environment, read once into one immutable struct.
  *
- * Servers overwrite their environment (nginx) or wipe it (php-fpm), so it is read in the constructor
- * and never again. No allocation: every value fits the struct.
+ * Servers overwrite their environment (nginx) or wipe it (php-fpm), so it is read in the
+ * constructor and never again. No allocation: every value fits the struct.
  */
 #ifndef UNHERD_CONFIG_H
 #define UNHERD_CONFIG_H
@@ -28,21 +28,21 @@ enum {
 
 /* One item of UNHERD_LISTEN. */
 struct rule {
-    bool excluded;   /* written with a leading '!' */
-    bool has_mode;   /* written with a trailing '=mode' */
-    enum mode mode;  /* meaningful when has_mode */
-    int family;      /* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC for a bare port: any IP address */
-    bool any_port;   /* '*' in the port's place */
-    unsigned port;   /* 1 to 65535 */
+    bool excluded;  /* written with a leading '!' */
+    bool has_mode;  /* written with a trailing '=mode' */
+    enum mode mode; /* meaningful when has_mode */
+    int family;     /* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC for a bare port: any IP address */
+    bool any_port;  /* '*' in the port's place */
+    unsigned port;  /* 1 to 65535 */
     unsigned char address[16]; /* network order; 4 bytes used for AF_INET */
-    char path[108];  /* AF_UNIX; a leading '@' names the abstract name space */
+    char path[108];            /* AF_UNIX; a leading '@' names the abstract name space */
 };
 
 struct config {
     enum mode mode;
-    unsigned shards;  /* 1 to SHARDS_MAX */
-    unsigned steal;   /* 0 to STEAL_MAX */
-    unsigned rotate;  /* 0 to ROTATE_MAX */
+    unsigned shards; /* 1 to SHARDS_MAX */
+    unsigned steal;  /* 0 to STEAL_MAX */
+    unsigned rotate; /* 0 to ROTATE_MAX */
     enum log_level log;
     char log_file[256]; /* empty: stderr */
     unsigned rule_count;

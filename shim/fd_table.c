@@ -6,8 +6,8 @@ _Atomic uint16_t fd_table[FD_LIMIT];
  * Hidden descriptors lie at the top and the server's at the bottom: two ranges, so that a search
  * does not walk, and so make resident, the empty middle. They only widen; a stale bound costs time.
  */
-static _Atomic unsigned visible_end;              /* one past the highest entry that is not hidden */
-static _Atomic unsigned hidden_start = FD_LIMIT;  /* the lowest hidden entry */
+static _Atomic unsigned visible_end;             /* one past the highest entry that is not hidden */
+static _Atomic unsigned hidden_start = FD_LIMIT; /* the lowest hidden entry */
 
 void fd_set_entry(int fd, enum fd_kind kind, unsigned index) {
     unsigned number = (unsigned)fd;

@@ -1,9 +1,11 @@
 /*
  * fd table: the one question that every hook asks, "is this descriptor ours?", answered by one load
- * and one branch. A flat array, indexed by descriptor, of a kind and an index into that kind's pool.
+ * and one branch. A flat array, indexed by descriptor, of a kind and an index into that kind's
+ * pool.
  *
  * Untouched parts of the array cost no memory. Each entry is written under the guard and read by
- * anybody at any time; an entry is one atomic word, so a reader sees the old or the new, never half.
+ * anybody at any time; an entry is one atomic word, so a reader sees the old or the new, never
+ * half.
  */
 #ifndef UNHERD_FD_TABLE_H
 #define UNHERD_FD_TABLE_H
@@ -43,8 +45,8 @@ void fd_set_entry(int fd, enum fd_kind kind, unsigned index);
 void fd_clear(int fd);
 
 /*
- * The lowest descriptor of at least `from` and at most `last` whose entry is one of ours, of any kind;
- * -1 if there is none. Bounded by what was ever written, not by FD_LIMIT.
+ * The lowest descriptor of at least `from` and at most `last` whose entry is one of ours, of any
+ * kind; -1 if there is none. Bounded by what was ever written, not by FD_LIMIT.
  */
 int fd_next(unsigned from, unsigned last);
 

@@ -31,7 +31,8 @@ static int copy_to_top(int fd, unsigned below_top) {
         return errno = EMFILE, -1;
     int lowest = (int)(limit - 1 - below_top);
     int copy = real.fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-    if (copy < 0 && errno == EMFILE) /* the server sits up there: the eighth above that is ours to try */
+    if (copy < 0 &&
+        errno == EMFILE) /* the server sits up there: the eighth above that is ours to try */
         copy = real.fcntl(fd, F_DUPFD_CLOEXEC, (int)(limit - limit / 8));
     if (copy < (int)FD_LIMIT)
         return copy;

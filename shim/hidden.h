@@ -1,8 +1,10 @@
 /*
- * hidden: the descriptors that the library keeps in the server's table without the server seeing them.
+ * hidden: the descriptors that the library keeps in the server's table without the server seeing
+ * them.
  *
- * They live at the top of the range, so that the server's own numbers stay dense, are close-on-exec,
- * and every hooked call answers EBADF for them. Together they take at most an eighth of RLIMIT_NOFILE.
+ * They live at the top of the range, so that the server's own numbers stay dense, are
+ * close-on-exec, and every hooked call answers EBADF for them. Together they take at most an eighth
+ * of RLIMIT_NOFILE.
  */
 #ifndef UNHERD_HIDDEN_H
 #define UNHERD_HIDDEN_H
@@ -21,7 +23,8 @@ unsigned hidden_room(void);
 
 /*
  * Moves a hidden descriptor to the top of a range that has grown. Returns its number, the same as
- * before when it could not be moved. Whoever registered it somewhere by its number must not call this.
+ * before when it could not be moved. Whoever registered it somewhere by its number must not call
+ * this.
  */
 int hidden_move(int fd);
 

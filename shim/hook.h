@@ -1,6 +1,6 @@
 /*
- * hook: what all hook_*.c files share. A hook asks the fd table whether the descriptor is ours, and if
- * not goes on to the next definition of the call at once.
+ * hook: what all hook_*.c files share. A hook asks the fd table whether the descriptor is ours, and
+ * if not goes on to the next definition of the call at once.
  */
 #ifndef UNHERD_HOOK_H
 #define UNHERD_HOOK_H

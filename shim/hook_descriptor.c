@@ -22,8 +22,8 @@ HOOK int close(int fd) {
 }
 
 /*
- * A range is closed in pieces, around the hidden descriptors in it; the server's own numbers that we
- * know of are taken leave of first. They are few, and a range without any is one call as before.
+ * A range is closed in pieces, around the hidden descriptors in it; the server's own numbers that
+ * we know of are taken leave of first. They are few, and a range without any is one call as before.
  */
 static void leave_in_range(unsigned first, unsigned last) {
     for (int fd = fd_next(first, last); fd >= 0; fd = fd_next((unsigned)fd + 1, last))
@@ -40,8 +40,7 @@ static int next_hidden(unsigned first, unsigned last) {
 static int close_around_hidden(unsigned first, unsigned last, int flags) {
     int hidden = next_hidden(first, last);
     while (hidden >= 0) {
-        if ((unsigned)hidden > first &&
-            real.close_range(first, (unsigned)hidden - 1, flags) < 0)
+        if ((unsigned)hidden > first && real.close_range(first, (unsigned)hidden - 1, flags) < 0)
             return -1;
         first = (unsigned)hidden + 1;
         hidden = next_hidden(first, last);
@@ -67,7 +66,8 @@ HOOK void closefrom(int first) {
     leave_in_range(from, ~0U);
     if (close_around_hidden(from, ~0U, 0) == 0)
         return;
-    /* No close_range in this kernel: what closefrom falls back to would close the hidden ones too. */
+    /* No close_range in this kernel: what closefrom falls back to would close the hidden ones too.
+     */
     for (unsigned fd = from; fd < FD_LIMIT; fd++)
         if (fd_entry((int)fd) == FD_OTHER)
             real.close((int)fd);
@@ -136,7 +136,8 @@ static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int co
     return result;
 }
 
-/* The third argument is one word whatever its type; a call without it passes on what is not looked at. */
+/* The third argument is one word whatever its type; a call without it passes on what is not looked
+ * at. */
 HOOK int fcntl(int fd, int command, ...) {
     va_list list;
     va_start(list, command);

@@ -13,7 +13,8 @@ static struct timespec of_milliseconds(int timeout) {
 static int milliseconds_of(const struct wait_call *call) {
     if (!call->has_timeout)
         return -1;
-    long long sum = (long long)call->timeout.tv_sec * 1000 + (call->timeout.tv_nsec + 999999) / 1000000;
+    long long sum =
+        (long long)call->timeout.tv_sec * 1000 + (call->timeout.tv_nsec + 999999) / 1000000;
     return sum > INT32_MAX ? INT32_MAX : (int)sum;
 }
 
@@ -22,7 +23,8 @@ static int real_epoll_wait(const struct wait_call *call) {
 }
 
 static int real_epoll_pwait(const struct wait_call *call) {
-    return real.epoll_pwait(call->epfd, call->events, call->most, milliseconds_of(call), call->mask);
+    return real.epoll_pwait(call->epfd, call->events, call->most, milliseconds_of(call),
+                            call->mask);
 }
 
 static int real_epoll_pwait2(const struct wait_call *call) {
@@ -30,7 +32,8 @@ static int real_epoll_pwait2(const struct wait_call *call) {
                              call->has_timeout ? &call->timeout : NULL, call->mask);
 }
 
-/* A hidden number was answered before; an instance whose number was closed behind our back is not known. */
+/* A hidden number was answered before; an instance whose number was closed behind our back is not
+ * known. */
 static int wait_on(unsigned entry, struct wait_call *call) {
     if (fd_kind_of(entry) == FD_INSTANCE)
         return watch_wait(fd_index_of(entry), call);

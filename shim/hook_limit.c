@@ -1,4 +1,5 @@
-/* Calls that change RLIMIT_NOFILE: hidden descriptors move up, to leave what is new to the server. */
+/* Calls that change RLIMIT_NOFILE: hidden descriptors move up, to leave what is new to the server.
+ */
 #include "hook.h"
 
 #include <stdbool.h>

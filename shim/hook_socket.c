@@ -1,6 +1,6 @@
 /*
- * Calls on sockets. __SOCKADDR_ARG is glibc's own type for an address in these declarations, a union of
- * pointers that is passed as a pointer.
+ * Calls on sockets. __SOCKADDR_ARG is glibc's own type for an address in these declarations, a
+ * union of pointers that is passed as a pointer.
  */
 #include "hook.h"
 
@@ -45,14 +45,16 @@ HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept(fd, address.__sockaddr__, length);
-    return accept_ours(entry, &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0});
+    return accept_ours(entry,
+                       &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0});
 }
 
 HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int flags) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept4(fd, address.__sockaddr__, length, flags);
-    return accept_ours(entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags});
+    return accept_ours(
+        entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags});
 }
 
 HOOK int shutdown(int fd, int how) {

@@ -49,8 +49,8 @@ bool listener_is_real(int fd) {
 /* ---- what is to become of it ---- */
 
 struct decision {
-    enum mode mode;      /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
-    const char *why;     /* in a few words */
+    enum mode mode;  /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
+    const char *why; /* in a few words */
     char address[ADDRESS_SIZE];
 };
 
@@ -97,7 +97,8 @@ static void decide(struct decision *decision, int fd, bool was_listening) {
     else if (asked == MODE_REUSEPORT && address.ss_family == AF_UNIX)
         decision->mode = MODE_EXCLUSIVE, decision->why = "AF_UNIX has no SO_REUSEPORT";
     else if (asked == MODE_REUSEPORT && was_listening)
-        decision->mode = MODE_EXCLUSIVE, decision->why = "it was listening before this process had it";
+        decision->mode = MODE_EXCLUSIVE,
+        decision->why = "it was listening before this process had it";
     if (!decision->address[0])
         address_format(name, length, decision->address, sizeof decision->address);
 }
@@ -133,7 +134,8 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     listener->reuseport = option_of(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
     errno = 0;
     if (!set_make(&listener->set, fd, wanted, backlog, &shortfall)) {
-        log_line(LOG_WARN, "%s: left alone (%s: %s)", decision->address, shortfall, log_errno(errno));
+        log_line(LOG_WARN, "%s: left alone (%s: %s)", decision->address, shortfall,
+                 log_errno(errno));
         return NULL;
     }
     if (shortfall)

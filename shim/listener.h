@@ -17,10 +17,11 @@
 #include "shard_set.h"
 
 struct listener {
-    int references;      /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int orphaned; /* references given up by a signal handler that could not have the guard */
-    int reuseport;       /* SO_REUSEPORT as the server set it */
-    uint64_t cookie;     /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
+    int references; /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int
+        orphaned;    /* references given up by a signal handler that could not have the guard */
+    int reuseport;   /* SO_REUSEPORT as the server set it */
+    uint64_t cookie; /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
     struct shard_set set;
 };
 
@@ -31,15 +32,17 @@ void listener_start(const struct config *config);
 struct listener *listener_at(unsigned index);
 
 /*
- * Whether fd still is the listener that its entry says; it may have been closed behind our back, by a
- * direct system call or from within libc. If it is not, the entry is forgotten. Two system calls at most.
+ * Whether fd still is the listener that its entry says; it may have been closed behind our back, by
+ * a direct system call or from within libc. If it is not, the entry is forgotten. Two system calls
+ * at most.
  */
 bool listener_is_real(int fd);
 
 /* listen(2), and what is to follow from it. */
 int listener_listen(int fd, int backlog);
 
-/* The server is about to close fd, or has just copied fd to copy. Nothing happens in a vfork child. */
+/* The server is about to close fd, or has just copied fd to copy. Nothing happens in a vfork child.
+ */
 void listener_closing(int fd);
 void listener_copied(int fd, int copy);
 

@@ -1,14 +1,15 @@
 /*
  * local: what belongs to this process alone and starts anew in every child.
  *
- * One page that the kernel hands to a child zeroed (MADV_WIPEONFORK), whichever way the child was made:
- * fork(), or a raw clone (vsftpd), which no pthread_atfork handler sees. A lock that another thread held
- * at the fork is therefore free in the child. A vfork child shares the page with its parent: it is told
- * apart by its pid, and must not change any of our tables.
+ * One page that the kernel hands to a child zeroed (MADV_WIPEONFORK), whichever way the child was
+ * made: fork(), or a raw clone (vsftpd), which no pthread_atfork handler sees. A lock that another
+ * thread held at the fork is therefore free in the child. A vfork child shares the page with its
+ * parent: it is told apart by its pid, and must not change any of our tables.
  *
- * The guard is the one lock of the library; all rare changes (a registration, a claim, a close) are made
- * under it, and nothing nests inside it. A signal handler that comes while its own thread holds the
- * guard is refused it, so that it cannot deadlock; it goes straight to the kernel instead.
+ * The guard is the one lock of the library; all rare changes (a registration, a claim, a close) are
+ * made under it, and nothing nests inside it. A signal handler that comes while its own thread
+ * holds the guard is refused it, so that it cannot deadlock; it goes straight to the kernel
+ * instead.
  */
 #ifndef UNHERD_LOCAL_H
 #define UNHERD_LOCAL_H
@@ -19,13 +20,16 @@
 /* Maps the page. False with errno when the kernel refuses; then nothing else here may be called. */
 bool local_start(void);
 
-/* This process's id; a load, except at the first call after a fork. In a vfork child: the parent's. */
+/* This process's id; a load, except at the first call after a fork. In a vfork child: the parent's.
+ */
 pid_t local_pid(void);
 
-/* True in a vfork child (one getpid); for calls that would change a table, none of them frequent. */
+/* True in a vfork child (one getpid); for calls that would change a table, none of them frequent.
+ */
 bool local_is_borrowed(void);
 
-/* Takes the guard. False when this very thread holds it already: change nothing, call nothing of ours. */
+/* Takes the guard. False when this very thread holds it already: change nothing, call nothing of
+ * ours. */
 bool guard_enter(void);
 void guard_leave(void);
 

@@ -22,7 +22,8 @@ bool log_start(const struct config *config) {
         stderr_at_start.st_ino = 0;
     if (!config->log_file[0])
         return true;
-    log_fd = hidden_take(open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+    log_fd = hidden_take(
+        open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
     return log_fd >= 0;
 }
 

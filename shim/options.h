@@ -1,8 +1,8 @@
 /*
  * The option table: every variable that libunherd.so reads, once.
  *
- * It makes the parser (config.c), the warning on an unknown UNHERD_*, `unherd run`'s options and help,
- * and is compared with the README's table by the tests.
+ * It makes the parser (config.c), the warning on an unknown UNHERD_*, `unherd run`'s options and
+ * help, and is compared with the README's table by the tests.
  *
  * OPTION(id, variable, flag, argument, default, help)
  *   id        field of the parser's dispatch, also the enum constant OPTION_<id>

@@ -40,7 +40,7 @@ static inline int bits_next(const struct shard_bits *bits, int from) {
     return -1;
 }
 
-#define BITS_EACH(shard, bits) \
+#define BITS_EACH(shard, bits)                                                                     \
     for (int shard = bits_next((bits), 0); shard >= 0; shard = bits_next((bits), shard + 1))
 
 #endif

@@ -14,7 +14,8 @@
 #include "real.h"
 #include "socket_options.h"
 
-/* The memory lives as a memfd, not as an anonymous mapping: claims are record locks on its bytes. */
+/* The memory lives as a memfd, not as an anonymous mapping: claims are record locks on its bytes.
+ */
 static bool make_memory(struct shard_set *set, int count) {
     size_t size = sizeof(struct shared) + (size_t)count * sizeof(struct shared_shard);
     set->memory_fd = hidden_take(memfd_create("unherd", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -166,6 +167,14 @@ void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
     }
 }
 
+bool set_accepts(const struct shard_set *set, int shard, int own_fd) {
+    int accepts = 0;
+    socklen_t length = sizeof accepts;
+    return real.getsockopt(set_fd(set, shard, own_fd), SOL_SOCKET, SO_ACCEPTCONN, &accepts,
+                           &length) == 0 &&
+           accepts;
+}
+
 void set_kick(const struct shard_set *set) {
     if (set->kick_fd < 0)
         return;
@@ -190,5 +199,6 @@ void set_close(struct shard_set *set) {
     hidden_close(set->kick_fd);
     hidden_close(set->memory_fd);
     set->kick_fd = set->memory_fd = -1;
-    /* The memory stays mapped until the slot is used again: another thread may be reading it now. */
+    /* The memory stays mapped until the slot is used again: another thread may be reading it now.
+     */
 }

@@ -1,13 +1,15 @@
 /*
- * shard set: all the shards of one listener. Knows how spares are made and kept alike; not who waits.
+ * shard set: all the shards of one listener. Knows how spares are made and kept alike; not who
+ * waits.
  *
  * Shard 0 is the listener's own socket, under whatever number the server has for it. The others are
  * made when the server calls listen(), by the process that does (later workers have given up the
- * privileges for it): bound, with SO_REUSEPORT, but not listening, so that they receive nothing until
- * a worker claims one. The listener gets SO_REUSEPORT only after its own bind(), which therefore
- * failed or succeeded exactly as without us.
+ * privileges for it): bound, with SO_REUSEPORT, but not listening, so that they receive nothing
+ * until a worker claims one. The listener gets SO_REUSEPORT only after its own bind(), which
+ * therefore failed or succeeded exactly as without us.
  *
- * A set is copied by fork like everything else; its descriptors are the same numbers in each process.
+ * A set is copied by fork like everything else; its descriptors are the same numbers in each
+ * process.
  */
 #ifndef UNHERD_SHARD_SET_H
 #define UNHERD_SHARD_SET_H
@@ -21,21 +23,22 @@
 #include "shared.h"
 
 struct shard_set {
-    int count;             /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
-    unsigned steal;        /* thieves per shard */
-    unsigned rotate;       /* accepts between two rotations of a shared queue, 0: never */
-    int fd[SHARDS_MAX];    /* hidden descriptors; fd[0] is -1: shard 0 is the server's own */
-    int memory_fd;         /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
-    int kick_fd;           /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
+    int count;          /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
+    unsigned steal;     /* thieves per shard */
+    unsigned rotate;    /* accepts between two rotations of a shared queue, 0: never */
+    int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1: shard 0 is the server's own */
+    int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
+    int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* size bytes */
     size_t size;
-    _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
+    _Atomic int hint; /* watch.c: the watch that was last used with this set, an index or -1 */
 };
 
 /*
- * *set must be zeroed, or once made and closed. Makes the set of a socket that has just begun to listen. wanted: shards in all; 1 asks for the shared
- * memory alone. Returns true, perhaps with fewer shards than wanted; then *why says the cause in a few
- * words (else NULL). False when there is not even shared memory; *why says the cause, nothing is left.
+ * *set must be zeroed, or once made and closed. Makes the set of a socket that has just begun to
+ * listen. wanted: shards in all; 1 asks for the shared memory alone. Returns true, perhaps with
+ * fewer shards than wanted; then *why says the cause in a few words (else NULL). False when there
+ * is not even shared memory; *why says the cause, nothing is left.
  */
 bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why);
 
@@ -47,9 +50,11 @@ void set_listen_again(struct shard_set *set, int backlog);
 
 /* What the server did to its listener, done to the other shards. */
 void set_shutdown(const struct shard_set *set, int how);
-void set_option(const struct shard_set *set, int level, int name, const void *value, socklen_t length);
+void set_option(const struct shard_set *set, int level, int name, const void *value,
+                socklen_t length);
 
-/* Adds the queues (tcpi_unacked) and backlogs (tcpi_sacked) of the other listening shards to *info. */
+/* Adds the queues (tcpi_unacked) and backlogs (tcpi_sacked) of the other listening shards to *info.
+ */
 void set_add_queues(const struct shard_set *set, struct tcp_info *info);
 
 /* The descriptor of a shard; own_fd is the server's number for the listener. */
@@ -61,10 +66,14 @@ static inline bool set_is_listening(const struct shard_set *set, int shard) {
     return atomic_load(&set->shared->shards[shard].state) == SHARD_LISTENING;
 }
 
+/* Whether the kernel says that the shard listens; one system call. */
+bool set_accepts(const struct shard_set *set, int shard, int own_fd);
+
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
 
-/* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here. */
+/* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
+ */
 void set_move_up(struct shard_set *set);
 
 /* Gives everything back, in this process. */

@@ -95,10 +95,12 @@ static int copy_one(int from, int to, const struct option *option) {
     return real.setsockopt(to, option->level, option->name, wanted, wanted_length);
 }
 
-/* A classic BPF filter on the listener also filters the connections' segments; it can be read back. */
+/* A classic BPF filter on the listener also filters the connections' segments; it can be read back.
+ */
 static void copy_filter(int from, int to) {
     struct sock_filter code[256];
-    socklen_t count = sizeof code / sizeof code[0]; /* in instructions, not bytes: socket(7), SO_GET_FILTER */
+    socklen_t count =
+        sizeof code / sizeof code[0]; /* in instructions, not bytes: socket(7), SO_GET_FILTER */
     if (real.getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0 || !count)
         return;
     struct sock_fprog program = {.len = (unsigned short)count, .filter = code};

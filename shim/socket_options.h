@@ -6,9 +6,9 @@
 
 /*
  * Gives `to`, a new socket of the same kind, every option in which it differs from `from`. Only
- * differences are set: setting some options, even to the value that they have, changes more than the
- * value (SO_RCVBUF ends auto-tuning). Returns 0, or -1 with errno when one that matters before bind()
- * (IPV6_V6ONLY, SO_REUSEADDR) was refused; any other refusal is passed over.
+ * differences are set: setting some options, even to the value that they have, changes more than
+ * the value (SO_RCVBUF ends auto-tuning). Returns 0, or -1 with errno when one that matters before
+ * bind() (IPV6_V6ONLY, SO_REUSEADDR) was refused; any other refusal is passed over.
  */
 int socket_options_copy(int from, int to);
 

@@ -2,8 +2,9 @@
  * watch: which epoll instance watches which shards; exclusive, order, rotation, stealing.
  *
  * A watch is one (epoll instance, listener) pair of the server. Each shard of the listener that the
- * instance watches is registered in it with the server's own epoll_data and EPOLLEXCLUSIVE, home first,
- * so that whatever reads the instance, even behind our back, sees nothing but the server's own events.
+ * instance watches is registered in it with the server's own epoll_data and EPOLLEXCLUSIVE, home
+ * first, so that whatever reads the instance, even behind our back, sees nothing but the server's
+ * own events.
  *
  * All calls keep the errno that the kernel's own call would have left.
  */
@@ -21,7 +22,8 @@
 /* epoll_ctl on a listener, which the server knows as fd. Returns and sets errno as epoll_ctl(2). */
 int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event);
 
-/* A call of the epoll_wait family. `wait` makes it; it reads the other members, timeouts included. */
+/* A call of the epoll_wait family. `wait` makes it; it reads the other members, timeouts included.
+ */
 struct wait_call {
     int (*wait)(const struct wait_call *call);
     int epfd;
@@ -35,7 +37,8 @@ struct wait_call {
 /* The call on an instance of ours, by its index in the fd table. Returns as epoll_wait(2). */
 int watch_wait(unsigned instance, struct wait_call *call);
 
-/* A call of the accept family on a listener; `accept` is the next definition's, flags ignored or not. */
+/* A call of the accept family on a listener; `accept` is the next definition's, flags ignored or
+ * not. */
 struct accept_call {
     int (*accept)(int fd, const struct accept_call *call);
     int fd; /* the server's number for the listener */

@@ -2,8 +2,8 @@
  * watch accept: from which shard a connection is taken.
  *
  * The event does not say which shard it came from, since epoll_data is the server's. Home is tried
- * first: with its owner idle that is the one, and the accept is the only system call. Only where home is
- * empty are the neighbours' shards looked at.
+ * first: with its owner idle that is the one, and the accept is the only system call. Only where
+ * home is empty are the neighbours' shards looked at.
  */
 #include "watch.h"
 
@@ -43,7 +43,8 @@ static int nothing(void) {
     return -1;
 }
 
-/* Never blocks: shard 0 is the server's own socket, which may, and the connection may be elsewhere. */
+/* Never blocks: shard 0 is the server's own socket, which may, and the connection may be elsewhere.
+ */
 static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
     if (shard == 0 && is_blocking(set, call->fd) && poll(&own, 1, 0) == 0)
@@ -114,8 +115,9 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
 }
 
 /*
- * With one event since the wait, and one connection found, there is nothing more to look for; what may
- * have come since, level-triggered, is reported again. Edge-triggered it is not: then all are looked at.
+ * With one event since the wait, and one connection found, there is nothing more to look for; what
+ * may have come since, level-triggered, is reported again. Edge-triggered it is not: then all are
+ * looked at.
  */
 static bool is_drained(const struct watch *watch) {
     return !(watch->asked & EPOLLET) &&
@@ -143,8 +145,7 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     int shards[SHARDS_MAX];
     int count = list_neighbours(set, watch, own_fd, list, shards);
     if (count < SHARDS_MAX)
-        list[count++] =
-            (struct pollfd){.fd = set_fd(set, watch->home, own_fd), .events = POLLIN};
+        list[count++] = (struct pollfd){.fd = set_fd(set, watch->home, own_fd), .events = POLLIN};
     struct timeval most = {0};
     socklen_t length = sizeof most;
     real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);

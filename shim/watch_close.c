@@ -36,9 +36,8 @@ void watch_instance_closing(unsigned index, int epfd) {
         return;
     if (--instance->references == 0)
         WATCHES_OF(watch, instance)
-            shards_end(watch);
-    else if (instance->epfd == epfd)
-        rename_instance(instance, index, epfd);
+    shards_end(watch);
+    else if (instance->epfd == epfd) rename_instance(instance, index, epfd);
     guard_leave();
 }
 

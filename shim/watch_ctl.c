@@ -9,7 +9,8 @@
 #include "real.h"
 #include "watch_shards.h"
 
-/* What the kernel accepts beside EPOLLEXCLUSIVE; anything else is refused with EINVAL (epoll_ctl(2)). */
+/* What the kernel accepts beside EPOLLEXCLUSIVE; anything else is refused with EINVAL
+ * (epoll_ctl(2)). */
 static const uint32_t beside_exclusive =
     EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
 
@@ -56,7 +57,8 @@ static int add(int epfd, int fd, struct shard_set *set, struct epoll_event *even
     struct epoll_event given = *event;
     given.events = made_exclusive(event->events);
     if (!(event->events & EPOLLIN))
-        return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event); /* it does not wait for connections */
+        return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd,
+                              event); /* it does not wait for connections */
     if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) == 0)
         return record(epfd, fd, set, event);
     if (errno != EINVAL || (event->events & EPOLLEXCLUSIVE))
@@ -64,7 +66,8 @@ static int add(int epfd, int fd, struct shard_set *set, struct epoll_event *even
     return add_plainly(epfd, fd, event, "the kernel refuses EPOLLEXCLUSIVE");
 }
 
-/* An ADD right after a DEL, as nginx does it every 16 accepts, changes nothing: home stays first. */
+/* An ADD right after a DEL, as nginx does it every 16 accepts, changes nothing: home stays first.
+ */
 static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *set,
                      struct epoll_event *event) {
     if (!atomic_load(&watch->leaving)) {
@@ -80,8 +83,8 @@ static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *se
 }
 
 /*
- * The kernel refuses MOD for an exclusive registration, so it is made anew; unless it was the server
- * that asked for EPOLLEXCLUSIVE: then the refusal is what it would get without us.
+ * The kernel refuses MOD for an exclusive registration, so it is made anew; unless it was the
+ * server that asked for EPOLLEXCLUSIVE: then the refusal is what it would get without us.
  */
 static int modify(struct watch *watch, struct epoll_event *event) {
     if (watch->is_own_exclusive || (event->events & EPOLLEXCLUSIVE))

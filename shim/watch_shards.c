@@ -60,7 +60,8 @@ static void register_kick(struct watch *watch, const struct shard_set *set) {
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
 }
 
-/* Home in the kernel: registered before the others are told, and shard 0 behind it if it is another. */
+/* Home in the kernel: registered before the others are told, and shard 0 behind it if it is
+ * another. */
 static bool settle(struct watch *watch, int home) {
     if (home != 0)
         shards_unregister(watch, 0); /* the server's own registration; comes back as a thief's */
@@ -100,30 +101,45 @@ void shards_begin(struct watch *watch) {
     shards_sync(watch);
 }
 
-static void sync_shard(struct watch *watch, int shard, bool wanted, uint32_t epoch) {
+static void sync_shard(struct watch *watch, const struct shard_set *set, int shard, bool wanted) {
     bool present = bits_has(&watch->registered, shard);
+    uint32_t epoch = atomic_load(&set->shared->shards[shard].epoch);
     if (present && (!wanted || watch->epoch[shard] != epoch))
         shards_unregister(watch, shard);
     if (!wanted || bits_has(&watch->registered, shard))
         return;
-    if (shards_register(watch, shard) < 0)
+    /* What the shared memory says is checked: one that does not listen would be reported without
+     * end. */
+    if (set_accepts(set, shard, watch->fd) && shards_register(watch, shard) < 0)
         log_line(LOG_DEBUG, "shard %d is not watched: %s", shard, log_errno(errno));
 }
 
-void shards_sync(struct watch *watch) {
-    struct shard_set *set = atomic_load(&watch->set);
-    if (set->count == 1 || !watch->begun || !atomic_load(&watch->armed))
-        return;
+static void look_again(struct watch *watch, const struct shard_set *set) {
     struct shard_bits ours;
     struct shard_bits view;
     bool unproven = false;
     shards_of_process(set, &ours);
     worker_view(set, watch->home, &ours, &view, &unproven);
-    if (unproven)
+    if (unproven) {
         atomic_store(&watch->instance->probing, true);
+        watch->seen_generation = 0; /* until it is proven, every wait looks again */
+    }
     for (int i = 0; i < set->count; i++)
         if (i != watch->home)
-            sync_shard(watch, i, bits_has(&view, i), atomic_load(&set->shared->shards[i].epoch));
+            sync_shard(watch, set, i, bits_has(&view, i));
+}
+
+void shards_sync(struct watch *watch) {
+    const struct shard_set *set = atomic_load(&watch->set);
+    if (set->count == 1 || !watch->begun || !atomic_load(&watch->armed))
+        return;
+    uint32_t generation = atomic_load(&set->shared->generation);
+    uint32_t concurrent = atomic_load(&set->shared->concurrent);
+    if (watch->seen_generation == generation && watch->seen_concurrent == concurrent)
+        return;
+    watch->seen_generation = generation;
+    watch->seen_concurrent = concurrent;
+    look_again(watch, set);
 }
 
 int shards_renew(struct watch *watch) {
@@ -138,6 +154,7 @@ int shards_renew(struct watch *watch) {
     if (was_filtered) {
         register_kick(watch, set);
         worker_announce(set, watch->home);
+        watch->seen_generation = 0;
         shards_sync(watch);
     }
     return 0;
@@ -153,8 +170,8 @@ void shards_withdraw(struct watch *watch) {
 
 static void log_counters(const struct shard_set *set, int home) {
     const struct shared_shard *shard = &set->shared->shards[home];
-    log_line(LOG_DEBUG, "shard %d is released: %u accepted at home, %u stolen, %u times nothing", home,
-             (unsigned)atomic_load(&shard->home), (unsigned)atomic_load(&shard->stolen),
+    log_line(LOG_DEBUG, "shard %d is released: %u accepted at home, %u stolen, %u times nothing",
+             home, (unsigned)atomic_load(&shard->home), (unsigned)atomic_load(&shard->stolen),
              (unsigned)atomic_load(&shard->empty));
 }
 

@@ -1,5 +1,6 @@
 /*
- * watch shards: what of a watch is registered in the kernel, and in which order. For watch_*.c only.
+ * watch shards: what of a watch is registered in the kernel, and in which order. For watch_*.c
+ * only.
  *
  * Everything here is called under the guard, in the process whose instance it is.
  */

@@ -3,7 +3,8 @@
 #include "fd_table.h"
 #include "local.h"
 
-_Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT <= (int)FD_INDEX_LIMIT,
+_Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT &&
+                   (int)INSTANCE_LIMIT <= (int)FD_INDEX_LIMIT,
                "an index has to fit an entry of the fd table");
 
 static struct instance instances[INSTANCE_LIMIT];
@@ -35,8 +36,8 @@ static struct instance *instance_make(int epfd) {
     for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
         if (instances[i].references)
             continue;
-        instances[i] = (struct instance){
-            .epfd = epfd, .pid = local_pid(), .references = 1, .first = NO_WATCH};
+        instances[i] =
+            (struct instance){.epfd = epfd, .pid = local_pid(), .references = 1, .first = NO_WATCH};
         fd_set_entry(epfd, FD_INSTANCE, i);
         return &instances[i];
     }
@@ -54,22 +55,22 @@ bool instance_is_mine(const struct instance *instance) {
 
 struct watch *watch_find(const struct instance *instance, int fd) {
     WATCHES_OF(watch, instance)
-        if (watch->fd == fd && !watch->frozen)
-            return watch;
+    if (watch->fd == fd && !watch->frozen)
+        return watch;
     return NULL;
 }
 
 struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set) {
     WATCHES_OF(watch, instance)
-        if (atomic_load(&watch->set) == set)
-            return watch;
+    if (atomic_load(&watch->set) == set)
+        return watch;
     return NULL;
 }
 
 struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
     WATCHES_OF(watch, instance)
-        if (atomic_load(&watch->data) == data)
-            return watch;
+    if (atomic_load(&watch->data) == data)
+        return watch;
     return NULL;
 }
 

@@ -1,9 +1,9 @@
 /*
  * watch table: the records behind watch.h; for the watch_*.c files only.
  *
- * Records live in static pools and are never given back to the system, so that a thread may look at one
- * without a lock while another changes it: it sees the old or the new member, decides something that is
- * safe either way, and whatever changes a record does so under the guard.
+ * Records live in static pools and are never given back to the system, so that a thread may look at
+ * one without a lock while another changes it: it sees the old or the new member, decides something
+ * that is safe either way, and whatever changes a record does so under the guard.
  */
 #ifndef UNHERD_WATCH_TABLE_H
 #define UNHERD_WATCH_TABLE_H
@@ -19,42 +19,46 @@
 enum { WATCH_LIMIT = 1024, INSTANCE_LIMIT = 512, NO_WATCH = -1 };
 
 struct instance {
-    int epfd;                /* the server's number at the time of the first registration */
-    pid_t pid;               /* whose it is; a child that goes on using it only reads */
-    int references;          /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int waiting;     /* threads inside epoll_wait on it */
-    _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
-    _Atomic bool probing;    /* worker_view() still asks whether two workers wait at once */
-    _Atomic bool filtered;   /* events of some watch are looked at before the server sees them */
+    int epfd;              /* the server's number at the time of the first registration */
+    pid_t pid;             /* whose it is; a child that goes on using it only reads */
+    int references;        /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int waiting;   /* threads inside epoll_wait on it */
+    _Atomic bool work;     /* something is to be done before the next wait: look at the watches */
+    _Atomic bool probing;  /* worker_view() still asks whether two workers wait at once */
+    _Atomic bool filtered; /* events of some watch are looked at before the server sees them */
     _Atomic uint64_t filter[4]; /* a Bloom filter of the epoll_data of those watches */
-    _Atomic int first;       /* its watches, by index, linked through next */
+    _Atomic int first;          /* its watches, by index, linked through next */
 };
 
 struct watch {
     _Atomic(struct shard_set *) set; /* NULL: the record is free */
     struct instance *instance;
     _Atomic int next;
-    int fd;              /* the server's number, shard 0's in the instance */
-    uint32_t asked;      /* events as the server asked for them */
-    uint32_t given;      /* events as the kernel was given them */
+    int fd;                /* the server's number, shard 0's in the instance */
+    uint32_t asked;        /* events as the server asked for them */
+    uint32_t given;        /* events as the kernel was given them */
     _Atomic uint64_t data; /* epoll_data, the server's own, never altered */
     bool is_own_exclusive; /* the server set EPOLLEXCLUSIVE itself */
-    bool frozen;         /* fd is closed, the socket open elsewhere: its registration is out of reach */
-    _Atomic bool leaving; /* the server deleted it; not yet done, in case it is added again at once */
-    _Atomic bool armed;  /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
+    bool frozen; /* fd is closed, the socket open elsewhere: its registration is out of reach */
+    _Atomic bool
+        leaving; /* the server deleted it; not yet done, in case it is added again at once */
+    _Atomic bool
+        armed; /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
 
-    bool begun;          /* has waited once: has a home, or counts as a worker */
-    bool shares_home;    /* found no shard free: sits at another's */
-    int home;            /* its shard, 0 while it has not begun */
+    bool begun;       /* has waited once: has a home, or counts as a worker */
+    bool shares_home; /* found no shard free: sits at another's */
+    int home;         /* its shard, 0 while it has not begun */
     struct shard_bits registered;
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
-    bool is_filtered;    /* its events are looked at before the server sees them */
-    uint32_t kicks_seen; /* kicks_done when the last kick was noticed */
+    uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
+    uint32_t seen_concurrent;   /* the same of `concurrent` */
+    bool is_filtered;           /* its events are looked at before the server sees them */
+    uint32_t kicks_seen;        /* kicks_done when the last kick was noticed */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
-    _Atomic uint32_t taken;  /* accepts from a shared queue since it was last rotated */
-    _Atomic bool served;     /* an accept succeeded */
-    _Atomic int ready;       /* events that came for it */
+    _Atomic uint32_t taken; /* accepts from a shared queue since it was last rotated */
+    _Atomic bool served;    /* an accept succeeded */
+    _Atomic int ready;      /* events that came for it */
     _Atomic uint64_t stolen_from[SHARDS_MAX / 64]; /* shards stolen from: to be rotated there */
 };
 

@@ -47,7 +47,7 @@ static void prepare_all(struct instance *instance) {
         return;
     atomic_store(&instance->work, false);
     WATCHES_OF(watch, instance)
-        prepare(watch);
+    prepare(watch);
     guard_leave();
 }
 
@@ -85,7 +85,9 @@ struct hit {
     struct epoll_event *event;
 };
 
-enum { HITS_MOST = 16 }; /* further listeners of one instance in one wait: not merged, which is harmless */
+enum {
+    HITS_MOST = 16
+}; /* further listeners of one instance in one wait: not merged, which is harmless */
 
 struct hits {
     int count;
@@ -100,8 +102,9 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
 }
 
 /*
- * Whether an event is the kick and nothing of the server's. At most one event is taken for each kick
- * that was made, so that even a server that gives a connection the listener's data loses nothing.
+ * Whether an event is the kick and nothing of the server's. At most one event is taken for each
+ * kick that was made, so that even a server that gives a connection the listener's data loses
+ * nothing.
  */
 static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     struct shard_set *set = atomic_load(&watch->set);
@@ -228,7 +231,8 @@ int watch_wait(unsigned index, struct wait_call *call) {
         if (is_timed)
             call->timeout = plus(end, now(), -1);
         if (!is_timed || !is_positive(call->timeout))
-            call->timeout = (struct timespec){0}; /* one look more: it may have become ready since */
+            call->timeout =
+                (struct timespec){0}; /* one look more: it may have become ready since */
         is_timed = is_timed && is_positive(call->timeout);
     }
     atomic_fetch_sub(&instance->waiting, 1);

@@ -1,15 +1,16 @@
 /*
  * worker: claims, homes, neighbours, liveness. Knows no descriptor but the set's own.
  *
- * A claim on shard i is a classic record lock on byte i of the set's memfd: the kernel arbitrates it
- * between processes and drops it when its process dies, however it dies, so that a dead claim is simply
- * one that can be locked. Between the workers of one process the caller keeps them apart, by saying
- * which shards are its own.
+ * A claim on shard i is a classic record lock on byte i of the set's memfd: the kernel arbitrates
+ * it between processes and drops it when its process dies, however it dies, so that a dead claim is
+ * simply one that can be locked. Between the workers of one process the caller keeps them apart, by
+ * saying which shards are its own.
  *
- *     spare --claim--> listening, owned --release, exit, death--> listening, orphaned --claim--> owned
+ *     spare --claim--> listening, owned --release, exit, death--> listening, orphaned --claim-->
+ * owned
  *
- * A shard never goes back to being a spare: to stop listening would reset what is queued. An orphan is
- * watched by every worker until it is claimed again; new workers take orphans before spares.
+ * A shard never goes back to being a spare: to stop listening would reset what is queued. An orphan
+ * is watched by every worker until it is claimed again; new workers take orphans before spares.
  */
 #ifndef UNHERD_WORKER_H
 #define UNHERD_WORKER_H
@@ -39,17 +40,17 @@ void worker_announce(struct shard_set *set, int shard);
 void worker_release(struct shard_set *set, int shard);
 
 /*
- * The shards that the worker at home in `home` is to watch, home among them. In general those are the
- * set's `steal` next neighbours and all orphans. But under an accept mutex only one worker waits at a
- * time, and must then see every shard: until two were seen waiting at once it watches all. *unproven
- * is set where that question is still open and matters.
+ * The shards that the worker at home in `home` is to watch, home among them. In general those are
+ * the set's `steal` next neighbours and all orphans. But under an accept mutex only one worker
+ * waits at a time, and must then see every shard: until two were seen waiting at once it watches
+ * all. *unproven is set where that question is still open and matters.
  */
 void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
                  struct shard_bits *view, bool *unproven);
 
 /*
- * For worker_view()'s question: the worker at `home` begins to wait. True when another living worker is
- * waiting just now for the first time in this generation; the caller then kicks the set.
+ * For worker_view()'s question: the worker at `home` begins to wait. True when another living
+ * worker is waiting just now for the first time in this generation; the caller then kicks the set.
  */
 bool worker_begin_wait(struct shard_set *set, int home, const struct shard_bits *ours);
 void worker_end_wait(struct shard_set *set, int home);

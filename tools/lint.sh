@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Static checks over the whole tree; every finding is an error.
+# usage: tools/lint.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mapfile -t sources < <(git ls-files '*.c')
+mapfile -t c_files < <(git ls-files '*.[ch]')
+mapfile -t scripts < <(git ls-files '*.sh' '*.bash' .ci/run)
+flags=(-std=gnu17 -D_GNU_SOURCE -Ishim -I.)
+
+status=0
+step() {
+  echo "lint: $1"
+  shift
+  "$@" || status=1
+}
+
+step clang-format clang-format --dry-run -Werror "${c_files[@]}"
+step shellcheck shellcheck "${scripts[@]}"
+step cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ishim \
+  --enable=warning,portability --suppress=missingIncludeSystem "${sources[@]}"
+step clang-tidy clang-tidy --quiet --warnings-as-errors='*' "${sources[@]}" -- "${flags[@]}"
+exit "$status"
