@@ -75,10 +75,10 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int most,
 
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
     unsigned entry = fd_entry(fd);
-    if (LIKELY(entry == FD_OTHER))
-        return real.epoll_ctl(epfd, op, fd, event);
     if (fd_kind_of(entry) == FD_HIDDEN || fd_kind_of(fd_entry(epfd)) == FD_HIDDEN)
         return bad_descriptor();
+    if (LIKELY(entry == FD_OTHER))
+        return real.epoll_ctl(epfd, op, fd, event);
     if (fd_kind_of(entry) != FD_LISTENER || !listener_is_real(fd))
         return real.epoll_ctl(epfd, op, fd, event);
     return watch_ctl(epfd, op, fd, &listener_at(fd_index_of(entry))->set, event);
