@@ -52,12 +52,12 @@ serves() {
   stop_server
 }
 
-# The turns are taken fairly: 2,000 connections, one after another.
+# takes_turns KIND COUNT BOUND: connections one after another; the busiest worker has at most BOUND times the mean.
 takes_turns() {
   start_server "$1" exclusive
-  drive --count 2000 --parallel 1
-  all_answered 2000
-  check_number "$(spread busiest)" '<=' 1.05 "of the mean for the busiest worker"
+  drive --count "$2" --parallel 1
+  all_answered "$2"
+  check_number "$(spread busiest)" '<=' "$3" "of the mean for the busiest worker"
   has_queues 1
 }
 

@@ -26,22 +26,25 @@ is_number() {
   [[ ${1:-} =~ ^[0-9]+$ ]] || fail "not a number: '${1:-}'"
 }
 
-# check_number LEFT OPERATOR RIGHT [WORDS]: compares decimal fractions too.
+# check_number LEFT OPERATOR RIGHT [WORDS]: LEFT may be a decimal fraction, RIGHT an expression.
 check_number() {
-  awk -v left="$1" -v right="$3" "BEGIN { exit !(left $2 right) }" || fail "expected $1 $2 $3 ${4:-}"
+  [[ $1 =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "not a number: '$1' ${4:-}" || return 1
+  awk "BEGIN { exit !($1 $2 $3) }" || fail "expected $1 $2 $3 ${4:-}"
 }
 
 # --- sockets ---
 
-# sockets_on PORT STATE: "inode" of every TCP socket on that local port in that state (0A is LISTEN), one a line.
+# sockets_on PORT STATE...: the inodes of the TCP sockets on that local port that are in one of those states (ss's words).
+# By netlink, filtered in the kernel: /proc/net/tcp takes long when thousands of connections linger in TIME_WAIT.
 sockets_on() {
-  local port
-  printf -v port '%04X' "$1"
-  awk -v end=":$port\$" -v state="$2" '$2 ~ end && $4 ~ state { print $10 }' /proc/net/tcp /proc/net/tcp6
+  local port=$1 state states=()
+  shift
+  for state in "$@"; do states+=(state "$state"); done
+  ss -Htne "${states[@]}" "sport = :$port" | sed -n 's/.* ino:\([1-9][0-9]*\) .*/\1/p'
 }
 
 listening_count() {
-  sockets_on "$1" '^0A$' | grep -c . || true
+  sockets_on "$1" listening | grep -c . || true
 }
 
 listens_exactly() {
@@ -49,9 +52,7 @@ listens_exactly() {
 }
 
 port_is_unused() {
-  local wildcard
-  wildcard=$(ss -Htan "sport = :$1" 2>/dev/null)
-  [[ -z $wildcard ]]
+  [[ -z $(ss -Htan "sport = :$1") ]]
 }
 
 # free_port LOWEST HIGHEST: below the ephemeral range, so that no client's port gets in the way.
@@ -117,19 +118,16 @@ voluntary_switches() {
 
 # waits_on PID PORT: one of its epoll instances holds a listening socket of that port.
 waits_on() {
-  local inodes pattern
-  inodes=$(sockets_on "$2" '^0A$')
+  local inodes
+  inodes=$(sockets_on "$2" listening | xargs -r printf 'ino:%x \n')
   [[ -n $inodes ]] || return 1
-  # shellcheck disable=SC2086 # one word per inode
-  pattern=$(printf ' ino:%x |' $inodes)
-  cat "/proc/$1"/fdinfo/* 2>/dev/null | grep -Eq "${pattern%|}"
+  cat "/proc/$1"/fdinfo/* 2>/dev/null | grep -qF "$inodes"
 }
 
 # holds_a_connection PID PORT: it has accepted a connection that it has not closed.
 holds_a_connection() {
-  local inode
-  for inode in $(sockets_on "$2" '^0[1-9B]$' | grep -vx 0); do
-    find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q . && return 0
-  done
-  return 1
+  local inodes
+  inodes=$(sockets_on "$2" established close-wait fin-wait-1 fin-wait-2 | xargs -r printf 'socket:[%d]\n')
+  [[ -n $inodes ]] || return 1
+  find "/proc/$1/fd" -printf '%l\n' 2>/dev/null | grep -qxF "$inodes"
 }

@@ -65,6 +65,7 @@ start_server() {
   MASTER=$LAUNCHED
   eventually 20 server_is_ready_or_dead || true
   server_is_ready || fail "$kind is not ready: $(ps -o pid=,stat=,args= -s "$MASTER")"
+  [[ $mode == stock ]] || grep -q libunherd "/proc/$MASTER/maps" || fail "the library is not in $kind"
 }
 
 server_is_ready_or_dead() {
@@ -95,6 +96,7 @@ stop_server() {
   kill -"$STOP" "$master" || fail "$KIND had ended before"
   eventually 15 session_is_empty "$master" || fail "left behind: $(ps -o pid=,stat=,args= -s "$master")"
   wait "$master" || true
+  ! grep -E 'signal (4|6|7|8|11)\b|Segmentation|AddressSanitizer|runtime error' "$DIRECTORY"/*.log || fail "a worker crashed"
   MASTER='' LEADERS=()
   can_listen "$PORT" || fail "port $PORT is not free after the end"
   [[ $KIND != apache_prefork ]] || can_listen "$((PORT + 1))"
@@ -133,7 +135,7 @@ finish() {
 
 # drive ARGUMENTS...: runs the generator to its end; its figures are then read with `figure`.
 drive() {
-  [[ -x $LOAD ]] || fail "no load generator at $LOAD"
+  [[ -x $LOAD ]] || fail "no load generator at $LOAD" || return 1
   note_worker_counts
   timeout 120 "$LOAD" --connect "127.0.0.1:$PORT" --tsv "$@" >"$DIRECTORY/load.tsv" ||
     fail "load ended with $?: $(cat "$DIRECTORY/load.tsv")"
@@ -153,7 +155,7 @@ end_of_drive() {
 figure() {
   local value
   value=$(awk -F '\t' -v key="$1" '$1 == key { print $2 }' "$DIRECTORY/load.tsv")
-  is_number "$value" || fail "no '$1' in: $(cat "$DIRECTORY/load.tsv")" >&2
+  is_number "$value" >&2 || fail "no '$1' in: $(cat "$DIRECTORY/load.tsv")" >&2 || return 1
   echo "$value"
 }
 
@@ -199,19 +201,22 @@ answered_by() {
 # per_worker: a line for each worker of the last load. Every connection must be in it, or the figures say nothing.
 per_worker() {
   local pid counts connections sum
-  connections=$(figure connections)
+  connections=$(figure connections) || return 1
   if [[ $COUNTED == log ]]; then
-    eventually 5 log_has "$((LOGGED + connections))" || fail "the access log lacks lines" >&2
+    eventually 5 log_has "$((LOGGED + connections))" || fail "the access log lacks lines" >&2 || return 1
   fi
   counts=$(for pid in $(workers); do answered_by "$pid"; done)
   sum=$(awk '{ sum += $1 } END { print sum + 0 }' <<<"$counts")
-  [[ $sum -gt 0 && $((sum % connections)) -eq 0 ]] || fail "$connections connections, but the workers show: $counts" >&2
+  [[ $sum -gt 0 && $((sum % connections)) -eq 0 ]] ||
+    fail "$connections connections, but the workers show: $counts" >&2 || return 1
   echo "$counts"
 }
 
 # spread busiest|idlest: that worker's share of the mean.
 spread() {
-  per_worker | sort -n | awk -v which="$1" '
+  local counts
+  counts=$(per_worker) || return 1
+  sort -n <<<"$counts" | awk -v which="$1" '
     NR == 1 { least = $1 }
     { sum += $1; most = $1 }
     END { printf "%.4f\n", (which == "busiest" ? most : least) * NR / sum }'
@@ -223,7 +228,7 @@ switches_per_connection() {
   pids=$(workers)
   # shellcheck disable=SC2086 # one word per worker
   before=$(voluntary_switches $pids)
-  drive --count "$1" --parallel 1 >&2
+  drive --count "$1" --parallel 1 >&2 || return 1
   # shellcheck disable=SC2086
   after=$(voluntary_switches $pids)
   awk -v n="$((after - before))" -v count="$1" 'BEGIN { printf "%.3f\n", n / count }'

@@ -9,7 +9,7 @@ teardown() { finish; }
 @test "gunicorn answers, exclusive" { serves gunicorn exclusive; }
 @test "gunicorn answers, reuseport" { serves gunicorn reuseport; }
 
-@test "gunicorn takes fair turns in exclusive" { takes_turns gunicorn; }
+@test "gunicorn takes fair turns in exclusive" { takes_turns gunicorn 2000 1.05; }
 @test "gunicorn wakes fewer workers in exclusive" { wakes_fewer gunicorn; }
 @test "gunicorn has a queue for each worker in reuseport" { has_own_queues gunicorn 8000; }
 

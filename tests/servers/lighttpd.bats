@@ -5,12 +5,28 @@ load ../lib/bodies
 
 teardown() { finish; }
 
+# Idle workers wake up once a second: one that misses its signal leaves a second late.
+leaves_at_once() {
+  local began best=9999999
+  for _ in 1 2 3; do
+    start_server lighttpd "$1"
+    began=${EPOCHREALTIME/./}
+    stop_server
+    best=$((${EPOCHREALTIME/./} - began < best ? ${EPOCHREALTIME/./} - began : best))
+  done
+  check_number "$best" '<' 600000 "microseconds until the last worker is gone"
+}
+
 @test "lighttpd answers, stock" { serves lighttpd stock; }
 @test "lighttpd answers, exclusive" { serves lighttpd exclusive; }
 @test "lighttpd answers, reuseport" { serves lighttpd reuseport; }
 
-@test "lighttpd takes fair turns in exclusive" { takes_turns lighttpd; }
+@test "lighttpd takes fair turns in exclusive" { takes_turns lighttpd 2000 1.05; }
 @test "lighttpd has a queue for each worker in reuseport" { has_own_queues lighttpd 8000; }
+
+@test "lighttpd leaves at once when told, stock" { leaves_at_once stock; }
+@test "lighttpd leaves at once when told, exclusive" { leaves_at_once exclusive; }
+@test "lighttpd leaves at once when told, reuseport" { leaves_at_once reuseport; }
 
 @test "a second lighttpd is refused, stock" { refuses_second_copy lighttpd stock; }
 @test "a second lighttpd is refused, exclusive" { refuses_second_copy lighttpd exclusive; }

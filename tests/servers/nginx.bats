@@ -63,7 +63,7 @@ calls_per_connection() {
   kill -INT "$tracer"
   wait "$tracer" || true
   cat "$DIRECTORY/calls"
-  CALLS=$(awk '$NF == "epoll_wait" || $4 !~ /^[0-9]+$/ { next }
+  CALLS=$(awk '$NF == "epoll_wait" || $NF == "total" || $4 !~ /^[0-9]+$/ { next }
     { sum += $4 - ($NF == "accept4" && NF == 6 ? $5 : 0) }
     END { printf "%.3f\n", sum / 600 }' "$DIRECTORY/calls")
   stop_server
@@ -79,7 +79,9 @@ is_traced() {
 @test "nginx answers, exclusive" { serves nginx exclusive; }
 @test "nginx answers, reuseport" { serves nginx reuseport; }
 
-@test "nginx takes fair turns in exclusive" { takes_turns nginx; }
+# nginx by itself changes the turn at every 16th connection: over the long run it is fair, over forty it is not.
+@test "nginx takes fair turns in exclusive, in the long run" { takes_turns nginx 2000 1.05; }
+@test "nginx takes fair turns in exclusive, in the short run" { takes_turns nginx 40 1.25; }
 @test "nginx has a queue for each worker in reuseport" { has_own_queues nginx 8000; }
 
 @test "a second nginx is refused, stock" { refuses_second_copy nginx stock; }

@@ -12,7 +12,7 @@ teardown() { finish; }
 @test "uwsgi --thunder-lock answers, exclusive" { serves uwsgi_thunder exclusive; }
 @test "uwsgi --thunder-lock answers, reuseport" { serves uwsgi_thunder reuseport; }
 
-@test "uwsgi takes fair turns in exclusive" { takes_turns uwsgi; }
+@test "uwsgi takes fair turns in exclusive" { takes_turns uwsgi 2000 1.05; }
 @test "uwsgi has a queue for each worker in reuseport" { has_own_queues uwsgi 8000; }
 
 @test "uwsgi --thunder-lock starves nobody in reuseport" { starves_nobody uwsgi_thunder; }
