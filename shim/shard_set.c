@@ -129,6 +129,10 @@ bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, c
 }
 
 int set_listen(struct shard_set *set, int shard) {
+    if (atomic_load(&set->shared->shut)) {
+        errno = EINVAL;
+        return -1;
+    }
     if (shard && real.listen(set->fd[shard], atomic_load(&set->shared->backlog)) < 0)
         return -1;
     return 0;
@@ -136,12 +140,15 @@ int set_listen(struct shard_set *set, int shard) {
 
 void set_listen_again(struct shard_set *set, int backlog) {
     atomic_store(&set->shared->backlog, backlog);
+    atomic_store(&set->shared->shut, 0);
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i))
             real.listen(set->fd[i], backlog);
 }
 
 void set_shutdown(const struct shard_set *set, int how) {
+    if (how != SHUT_WR) /* which means nothing to a socket that listens */
+        atomic_store(&set->shared->shut, 1);
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i))
             real.shutdown(set->fd[i], how);

@@ -44,6 +44,7 @@ struct shared {
     _Atomic uint32_t
         nonblocking; /* 1: the listener was seen with O_NONBLOCK, and nobody has changed it */
     _Atomic int32_t backlog;  /* of the server's last listen() */
+    _Atomic uint32_t shut;    /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t workers; /* that ever began to wait, less those that stopped in good order */
     struct shared_shard shards[];
 };
