@@ -66,15 +66,23 @@ static int add(int epfd, int fd, struct shard_set *set, struct epoll_event *even
     return add_plainly(epfd, fd, event, "the kernel refuses EPOLLEXCLUSIVE");
 }
 
-/* An ADD right after a DEL, as nginx does it every 16 accepts, changes nothing: home stays first.
+/*
+ * An ADD right after a DEL, as nginx does it every 16 accepts, changes nothing: home stays first.
+ * Unless the server means something by it: edge-triggered, ADD reports once more what is queued,
+ * and after EPOLLONESHOT it arms again.
  */
+static bool cancels_delete(const struct watch *watch, const struct epoll_event *event) {
+    return watch->asked == event->events && atomic_load(&watch->data) == event->data.u64 &&
+           atomic_load(&watch->armed) && !(event->events & EPOLLET);
+}
+
 static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *set,
                      struct epoll_event *event) {
     if (!atomic_load(&watch->leaving)) {
         errno = EEXIST;
         return -1;
     }
-    if (watch->asked == event->events && atomic_load(&watch->data) == event->data.u64) {
+    if (cancels_delete(watch, event)) {
         atomic_store(&watch->leaving, false);
         return 0;
     }
