@@ -69,7 +69,7 @@ struct watch *watch_find_set(const struct instance *instance, const struct shard
 
 struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
     WATCHES_OF(watch, instance)
-    if (atomic_load(&watch->data) == data)
+    if (watch->is_filtered && atomic_load(&watch->data) == data)
         return watch;
     return NULL;
 }

@@ -76,6 +76,7 @@ bool instance_is_mine(const struct instance *instance);
 
 struct watch *watch_find(const struct instance *instance, int fd);
 struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set);
+/* Of those whose events are looked at. */
 struct watch *watch_find_data(const struct instance *instance, uint64_t data);
 
 /* A new record, linked to its instance; NULL when the pool is used up. Under the guard. */

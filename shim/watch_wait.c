@@ -119,6 +119,14 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     return true;
 }
 
+/* The event names its watch by the data alone, which several listeners may share. */
+static bool is_kick_of_any(const struct instance *instance, const struct epoll_event *event) {
+    bool found = false;
+    WATCHES_OF(watch, instance)
+    found = found || (atomic_load(&watch->data) == event->data.u64 && is_kick(watch, event));
+    return found;
+}
+
 /* EPOLLONESHOT: of all the threads that were told, one may tell the server. */
 static bool disarm(struct watch *watch) {
     if (!atomic_exchange(&watch->armed, false))
@@ -143,7 +151,7 @@ static uint32_t completed(const struct watch *watch, uint32_t events) {
 /* Whether the server is to see the event; it may be changed. */
 static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
                   struct epoll_event *place) {
-    if (is_kick(watch, event))
+    if (is_kick_of_any(watch->instance, event))
         return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);
@@ -169,7 +177,7 @@ static int deliver(const struct instance *instance, struct epoll_event *events, 
         struct watch *watch = NULL;
         if (instance_filter_has(instance, events[i].data.u64))
             watch = watch_find_data(instance, events[i].data.u64);
-        if (watch && watch->is_filtered && !admit(watch, &hits, &events[i], &events[kept]))
+        if (watch && !admit(watch, &hits, &events[i], &events[kept]))
             continue;
         if (kept != i)
             events[kept] = events[i];
