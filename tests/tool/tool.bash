@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# What the tool's tests share. Fixtures are built here; most tests preload a stand-in library that does nothing,
+# so that only the tool is under test.
+
+load ../lib/common
+
+setup_file() {
+  export FIXTURES=$BATS_FILE_TMPDIR
+  echo 'int nothing;' | "${CC:-cc}" -shared -fPIC -x c - -o "$FIXTURES/standin.so"
+  echo 'int main(void) { return 3; }' | "${CC:-cc}" -x c - -o "$FIXTURES/dynamic"
+  echo 'int main(void) { return 3; }' | "${CC:-cc}" -static -x c - -o "$FIXTURES/static"
+  echo 'int main(void) { return 3; }' | "${CC:-cc}" -static-pie -x c - -o "$FIXTURES/static-pie"
+}
+
+setup() {
+  UNHERD=$UNHERD_BUILD/unherd
+  unset LD_PRELOAD "${!UNHERD_@}" # what the command is given is the tool's doing alone
+  cd "$BATS_TEST_TMPDIR" || return
+}
+
+# run_with ARG...: unherd run with the stand-in; as `run` does, without its warning on status 127.
+run_with() {
+  status=0
+  output=$("$UNHERD" run --library "$FIXTURES/standin.so" "$@" 2>&1) || status=$?
+  mapfile -t lines <<<"$output"
+}
+
+expect() {
+  [[ $status -eq $1 ]] || fail "status $status, not $1: $output"
+  # shellcheck disable=SC2053 # a pattern
+  [[ $output == $2 ]] || fail "not '$2' but: $output"
+}
+
+one_line() {
+  [[ ${#lines[@]} -eq 1 ]] || fail "not one line: $output"
+}
+
+# patched FILE OFFSET BYTES: a copy with these bytes (for printf) in it.
+patched() {
+  cp "$1" patched
+  # shellcheck disable=SC2059 # escapes
+  printf "$3" | dd of=patched bs=1 seek="$2" conv=notrunc status=none
+}
+
+script() {
+  printf '%s\n' "${@:2}" >"$1"
+  chmod +x "$1"
+}
