@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "real.h"
 #include "watch_current.h"
@@ -139,6 +140,21 @@ static int try_all(struct shard_set *set, struct watch *watch, const struct acce
     return fd;
 }
 
+/*
+ * poll() is never restarted, but accept() without a time limit is, after a handler with SA_RESTART.
+ * Which handler ran cannot be known, so all that there are have to say it.
+ */
+static bool handlers_restart(void) {
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        bool is_handled = sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+                          action.sa_handler != SIG_IGN;
+        if (is_handled && !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
+}
+
 /* Our shards never block; a listener that does waits here, as long as its SO_RCVTIMEO says. */
 static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd) {
     struct pollfd list[SHARDS_MAX];
@@ -151,6 +167,8 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);
     int timeout = (int)(most.tv_sec * 1000 + most.tv_usec / 1000);
     int ready = poll(list, (nfds_t)count, timeout > 0 ? timeout : -1);
+    if (ready < 0 && errno == EINTR && timeout <= 0)
+        return handlers_restart() || (errno = EINTR, false);
     if (ready == 0)
         errno = EAGAIN;
     return ready > 0;
