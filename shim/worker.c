@@ -74,23 +74,35 @@ bool worker_is_shared(const struct shard_set *set, int shard) {
     return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed) > 0;
 }
 
+static void all_listening(const struct shard_set *set, struct shard_bits *bits) {
+    *bits = (struct shard_bits){0};
+    for (int i = 0; i < set->count; i++)
+        if (set_is_listening(set, i))
+            bits_add(bits, i);
+}
+
+/* So few that every worker watches all of them, whoever owns which. */
+static bool is_few(const struct shard_set *set, const struct shard_bits *listening) {
+    return (unsigned)bits_count(listening) <= set->steal + 1;
+}
+
 void worker_announce(struct shard_set *set, int shard) {
     atomic_fetch_add(&shard_of(set, shard)->epoch, 1);
     atomic_fetch_add(&set->shared->generation, 1);
     set_kick(set);
 }
 
+/*
+ * Nobody is kicked who watches the orphan already: workers are told to leave by signals, all at once, and
+ * a signal that comes while a kick is being noticed does not end the wait.
+ */
 void worker_release(struct shard_set *set, int shard) {
+    struct shard_bits listening;
     atomic_store(&shard_of(set, shard)->waiting, 0);
     unlock(set, shard);
-    worker_announce(set, shard);
-}
-
-static void all_listening(const struct shard_set *set, struct shard_bits *bits) {
-    *bits = (struct shard_bits){0};
-    for (int i = 0; i < set->count; i++)
-        if (set_is_listening(set, i))
-            bits_add(bits, i);
+    all_listening(set, &listening);
+    if (!is_few(set, &listening))
+        worker_announce(set, shard);
 }
 
 static bool is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {
@@ -116,10 +128,10 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
     struct shard_bits listening;
     uint32_t generation = atomic_load(&set->shared->generation);
     all_listening(set, &listening);
-    bool is_few = (unsigned)bits_count(&listening) <= set->steal + 1;
-    *unproven = !is_few && atomic_load(&set->shared->concurrent) != generation;
+    bool few = is_few(set, &listening);
+    *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
     *view = listening;
-    if (is_few || *unproven)
+    if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, home, ours, &listening, view);

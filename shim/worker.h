@@ -36,7 +36,7 @@ bool worker_is_shared(const struct shard_set *set, int shard);
 /* The claims have changed, or the owner of `shard` registered anew: everybody is to look again. */
 void worker_announce(struct shard_set *set, int shard);
 
-/* Gives a claim back; the others are told, and watch the orphan. */
+/* Gives a claim back; those who do not watch the orphan yet are told, and will. */
 void worker_release(struct shard_set *set, int shard);
 
 /*
