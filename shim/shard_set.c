@@ -182,6 +182,16 @@ bool set_accepts(const struct shard_set *set, int shard, int own_fd) {
            accepts;
 }
 
+bool set_blocks(const struct shard_set *set, int own_fd) {
+    if (atomic_load_explicit(&set->shared->nonblocking, memory_order_relaxed))
+        return false;
+    int flags = real.fcntl(own_fd, F_GETFL);
+    if (flags < 0 || !(flags & O_NONBLOCK))
+        return flags >= 0;
+    atomic_store(&set->shared->nonblocking, 1);
+    return false;
+}
+
 void set_kick(const struct shard_set *set) {
     if (set->kick_fd < 0)
         return;

@@ -69,6 +69,13 @@ static inline bool set_is_listening(const struct shard_set *set, int shard) {
 /* Whether the kernel says that the shard listens; one system call. */
 bool set_accepts(const struct shard_set *set, int shard, int own_fd);
 
+/*
+ * Whether accept on the listener would block. Asked of the kernel until it was seen with
+ * O_NONBLOCK, and again after anybody changed its flags; `nonblocking` in the shared memory
+ * remembers.
+ */
+bool set_blocks(const struct shard_set *set, int own_fd);
+
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
 

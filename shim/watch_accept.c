@@ -8,7 +8,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 
@@ -28,17 +27,6 @@ static struct watch *watch_of(struct shard_set *set) {
     return hint && atomic_load(&hint->set) == set ? hint : NULL;
 }
 
-/* Asked of the kernel once, and again after anybody changed the listener's flags. */
-static bool is_blocking(const struct shard_set *set, int fd) {
-    if (atomic_load_explicit(&set->shared->nonblocking, memory_order_relaxed))
-        return false;
-    int flags = real.fcntl(fd, F_GETFL);
-    if (flags < 0 || !(flags & O_NONBLOCK))
-        return flags >= 0;
-    atomic_store(&set->shared->nonblocking, 1);
-    return false;
-}
-
 static int nothing(void) {
     errno = EAGAIN;
     return -1;
@@ -48,7 +36,7 @@ static int nothing(void) {
  */
 static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
-    if (shard == 0 && is_blocking(set, call->fd) && poll(&own, 1, 0) == 0)
+    if (shard == 0 && set_blocks(set, call->fd) && poll(&own, 1, 0) == 0)
         return nothing();
     return call->accept(set_fd(set, shard, call->fd), call);
 }
@@ -179,7 +167,7 @@ int watch_accept(struct shard_set *set, const struct accept_call *call) {
     if (set->count == 1 || !watch || !watch->begun)
         return accept_from_one(set, watch, call);
     int fd;
-    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && is_blocking(set, call->fd))
+    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && set_blocks(set, call->fd))
         if (!wait_for_any(set, watch, call->fd))
             return -1;
     return fd;

@@ -121,11 +121,29 @@ static int change(struct watch *watch, int op, struct epoll_event *event) {
     return op == EPOLL_CTL_MOD ? modify(watch, event) : delete (watch);
 }
 
+/*
+ * A child goes on with an instance of its parent's. Exclusivity is nothing to an instance that all
+ * share, and the kernel refuses MOD for it; so the registration becomes what the server asks for.
+ * Another child may be doing the same just now.
+ */
+static int modify_inherited(const struct watch *watch, int epfd, int fd,
+                            struct epoll_event *event) {
+    int result = real.epoll_ctl(epfd, EPOLL_CTL_MOD, fd, event);
+    if (result == 0 || errno != EINVAL || !watch || watch->is_own_exclusive)
+        return result;
+    real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+    result = real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
+    if (result < 0 && errno == EEXIST)
+        return real.epoll_ctl(epfd, EPOLL_CTL_MOD, fd, event);
+    return result;
+}
+
 static int control(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
     struct instance *instance = instance_find(epfd);
     struct watch *watch = instance ? watch_find(instance, fd) : NULL;
     if (instance && !instance_is_mine(instance))
-        return real.epoll_ctl(epfd, op, fd, event); /* the parent's, used on by its child */
+        return op == EPOLL_CTL_MOD ? modify_inherited(watch, epfd, fd, event)
+                                   : real.epoll_ctl(epfd, op, fd, event);
     if (op == EPOLL_CTL_ADD)
         return watch ? add_again(watch, epfd, fd, set, event) : add(epfd, fd, set, event);
     return watch ? change(watch, op, event) : real.epoll_ctl(epfd, op, fd, event);

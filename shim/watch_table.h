@@ -53,6 +53,7 @@ struct watch {
     uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t seen_concurrent;   /* the same of `concurrent` */
     bool is_filtered;           /* its events are looked at before the server sees them */
+    uint32_t kicks_noticed;     /* so far */
     uint32_t kicks_seen;        /* kicks_done when the last kick was noticed */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */

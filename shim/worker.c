@@ -93,8 +93,8 @@ void worker_announce(struct shard_set *set, int shard) {
 }
 
 /*
- * Nobody is kicked who watches the orphan already: workers are told to leave by signals, all at once, and
- * a signal that comes while a kick is being noticed does not end the wait.
+ * Nobody is kicked who watches the orphan already: workers are told to leave by signals, all at
+ * once, and a signal that comes while a kick is being noticed does not end the wait.
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;

@@ -1,0 +1,138 @@
+/* watch events: what a wait brought, on its way to the server. */
+#include "watch_events.h"
+
+#include <stddef.h>
+
+#include "local.h"
+#include "watch_shards.h"
+
+/* One watch that had events in this wait; more events of it are merged into the first. */
+struct hit {
+    struct watch *watch;
+    struct epoll_event *event;
+};
+
+enum {
+    HITS_MOST = 16
+}; /* further listeners of one instance in one wait: not merged, which is harmless */
+
+struct hits {
+    struct watch *kicked; /* one that was, or NULL */
+    int count;
+    struct hit hit[HITS_MOST];
+};
+
+static struct hit *hit_of(struct hits *hits, struct watch *watch) {
+    for (int i = 0; i < hits->count; i++)
+        if (hits->hit[i].watch == watch)
+            return &hits->hit[i];
+    return NULL;
+}
+
+/*
+ * Whether an event is the kick and nothing of the server's. At most one event is taken for each
+ * kick that was made, so that even a server that gives a connection the listener's data loses
+ * nothing.
+ */
+static bool is_kick(struct watch *watch, const struct epoll_event *event) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (!(event->events & EPOLLOUT) || !set || set->count == 1)
+        return false;
+    uint32_t started = atomic_load(&set->shared->kicks_started);
+    uint32_t done = atomic_load(&set->shared->kicks_done);
+    if (started == watch->kicks_seen)
+        return false;
+    watch->kicks_seen = done;
+    atomic_store(&watch->instance->work, true);
+    return true;
+}
+
+/*
+ * A kick with nothing beside it. The server is told that its listener is readable, and finds
+ * nothing, as a member of a herd does every day: so it comes round, sees what a signal's handler
+ * left for it, and waits again. Where it would take that amiss, the wait goes on instead: at its
+ * first kick, which it gives to itself; where accept would block; and where the event would use up
+ * EPOLLONESHOT.
+ */
+static bool becomes_event(struct watch *watch, struct epoll_event *event) {
+    bool is_first = watch->kicks_noticed++ == 0;
+    if (is_first || (watch->asked & EPOLLONESHOT) ||
+        set_blocks(atomic_load(&watch->set), watch->fd))
+        return false;
+    event->events = EPOLLIN;
+    event->data.u64 = atomic_load(&watch->data);
+    atomic_store(&watch->served, false);
+    atomic_store(&watch->ready, 1);
+    return true;
+}
+
+/* The event names its watch by the data alone, which several listeners may share. */
+static struct watch *kicked(const struct instance *instance, const struct epoll_event *event) {
+    WATCHES_OF(watch, instance)
+    if (atomic_load(&watch->data) == event->data.u64 && is_kick(watch, event))
+        return watch;
+    return NULL;
+}
+
+/* EPOLLONESHOT: of all the threads that were told, one may tell the server. */
+static bool disarm(struct watch *watch) {
+    if (!atomic_exchange(&watch->armed, false))
+        return false;
+    if (instance_is_mine(watch->instance) && guard_enter()) {
+        shards_withdraw(watch);
+        guard_leave();
+    }
+    return true;
+}
+
+/* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
+static uint32_t completed(const struct watch *watch, uint32_t events) {
+    uint32_t missing = 0;
+    if (events & EPOLLIN)
+        missing |= EPOLLRDNORM;
+    if (events & EPOLLHUP) /* a listener that was shut down */
+        missing |= EPOLLRDHUP;
+    return events | (watch->asked & missing);
+}
+
+/* Whether the server is to see the event; it may be changed. */
+static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
+                  struct epoll_event *place) {
+    struct watch *for_us = kicked(watch->instance, event);
+    if (for_us) {
+        hits->kicked = for_us;
+        return false;
+    }
+    event->events = completed(watch, event->events);
+    struct hit *hit = hit_of(hits, watch);
+    if (hit) {
+        hit->event->events |= event->events;
+        atomic_fetch_add(&watch->ready, 1);
+        return false;
+    }
+    if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
+        return false;
+    if (hits->count < HITS_MOST)
+        hits->hit[hits->count++] = (struct hit){watch, place};
+    atomic_store(&watch->served, false);
+    atomic_store(&watch->ready, 1);
+    return true;
+}
+
+int events_deliver(const struct instance *instance, struct epoll_event *events, int count) {
+    struct hits hits = {0};
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        struct watch *watch = NULL;
+        if (instance_filter_has(instance, events[i].data.u64))
+            watch = watch_find_data(instance, events[i].data.u64);
+        if (watch && !admit(watch, &hits, &events[i], &events[kept]))
+            continue;
+        if (kept != i)
+            events[kept] = events[i];
+        kept++;
+    }
+    if (hits.kicked && kept == 0)
+        return becomes_event(hits.kicked, &events[0]);
+    return kept;
+}
