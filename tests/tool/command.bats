@@ -44,6 +44,9 @@ load tool
   chmod -x plain
   run_with ./plain
   expect 126 'unherd run: ./plain is not executable'
+  ln -s loop loop
+  run_with ./loop
+  expect 126 'unherd run: ./loop: Too many levels of symbolic links'
 }
 
 # --- what cannot run under a preloaded library ---
@@ -122,11 +125,14 @@ C
   expect 3 ''
 }
 
-@test "a shared object file that is no program is refused" {
+@test "an ELF file that is no program is refused" {
   "${CC:-cc}" -c -x c -o object.o - <<<'int nothing;'
   chmod +x object.o
   run_with ./object.o
   expect 126 'unherd run: ./object.o is an ELF file*'
+  patched "$FIXTURES/dynamic" 16 '\x04\x00' # e_type: ET_CORE
+  run_with ./patched
+  expect 126 'unherd run: ./patched is an ELF file, but not a program'
 }
 
 @test "broken ELF files are refused or tried, and never more" {
@@ -188,9 +194,10 @@ C
   script split '#!/usr/bin/env -S A=b sh -u' 'echo split $A "$@"'
   script glued '#!/usr/bin/env -Ssh -u' 'echo glued "$@"'
   script bare 'echo bare "$@"'
+  script blank '#!' 'echo blank "$@"'
   : >empty
   chmod +x empty
-  for name in plain through-env split glued bare; do
+  for name in plain through-env split glued bare blank; do
     run_with "./$name" 'one two' three
     expect 0 "${name%-env}* one two three"
   done
@@ -211,6 +218,10 @@ C
   script spaced "#!   $FIXTURES/static"
   run_with ./spaced
   expect 126 '*static is statically linked: *'
+  cp "$FIXTURES/static" local
+  script to-local '#!local' # a file here: the kernel knows no PATH
+  run_with ./to-local
+  expect 126 'unherd run: ./to-local is a script: ./local is statically linked: *'
   script twice "#!$PWD/to-static"
   run_with ./twice
   expect 126 "unherd run: ./twice is a script: $PWD/to-static is a script: $FIXTURES/static is statically linked: *"

@@ -113,9 +113,9 @@ TABLE
 
 @test "control characters of an argument do not reach the terminal" {
   run_with --mode $'\e[31m' -- true
-  expect 125 'unherd run: --mode: "?\[31m" is not one of*'
+  expect 125 'unherd run: --mode: "[?][[]31m" is not one of*'
   run_with $'no\e[31mthing'
-  expect 127 'unherd run: no?\[31mthing: command not found'
+  expect 127 'unherd run: no[?][[]31mthing: command not found'
 }
 
 # --- the user's own environment ---
