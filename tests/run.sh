@@ -60,7 +60,8 @@ case ${2:-all} in
     ;;
   unit) run_unit ;;
   asan)
-    export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1
+    # disable_coredump=0: else the sanitizer calls setrlimit, our hook, before it is ready for instrumented code.
+    export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1:disable_coredump=0
     export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
     run_unit
     UNHERD_PRELOAD="$(gcc -print-file-name=libasan.so) $UNHERD_PRELOAD"
