@@ -53,7 +53,7 @@ static const char *read_port(const char *port, struct rule *rule) {
 /* A mapped address is the IPv4 address that it stands for, in an item as in a bound address. */
 static void unmap(int *family, unsigned char address[16]) {
     static const unsigned char prefix[12] = {[10] = 0xff, [11] = 0xff};
-    if (*family != AF_INET6 || memcmp(address, prefix, sizeof prefix))
+    if (*family != AF_INET6 || memcmp(address, prefix, sizeof prefix) != 0)
         return;
     *family = AF_INET;
     memmove(address, address + sizeof prefix, 4);
@@ -76,7 +76,7 @@ static const char *read_ip4(char *item, char *colon, struct rule *rule) {
     *colon = '\0';
     if (strchr(item, ':'))
         return "needs brackets around its IPv6 address";
-    if (strcmp(item, "*")) {
+    if (strcmp(item, "*") != 0) {
         rule->family = AF_INET;
         if (inet_pton(AF_INET, item, rule->address) != 1)
             return "has no IPv4 address or * before its port";
@@ -217,8 +217,9 @@ static bool matches(const struct rule *rule, const struct place *place) {
         return place->family == AF_UNIX && matches_unix(rule, place);
     if (place->family != AF_INET && place->family != AF_INET6)
         return false;
-    if (rule->family != AF_UNSPEC && (rule->family != place->family ||
-                                      memcmp(rule->address, place->address, sizeof rule->address)))
+    if (rule->family != AF_UNSPEC &&
+        (rule->family != place->family ||
+         memcmp(rule->address, place->address, sizeof rule->address) != 0))
         return false;
     return rule->any_port || rule->port == place->port;
 }

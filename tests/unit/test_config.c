@@ -208,7 +208,7 @@ static void long_values_are_cut(void **state) {
     READ(entry);
     assert_only_complaint("UNHERD_MODE: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA...\" is not one "
                           "of auto, exclusive, reuseport, off; using auto");
-    memcpy(entry, "UNHERD_STEAL=", 13);
+    strcpy(entry, "UNHERD_STEAL=");
     memset(entry + 13, '1', sizeof entry - 14);
     READ(entry);
     assert_only_complaint("UNHERD_STEAL: \"1111111111111111111111111111111111111111...\" is not a "

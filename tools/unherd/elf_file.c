@@ -168,7 +168,7 @@ static unsigned half(const unsigned char bytes[2], unsigned char order) {
 
 enum elf_answer elf_read(int fd, struct elf_facts *facts) {
     unsigned char start[20]; /* both classes agree up to e_machine */
-    if (!read_at(fd, 0, start, SELFMAG) || memcmp(start, ELFMAG, SELFMAG))
+    if (!read_at(fd, 0, start, SELFMAG) || memcmp(start, ELFMAG, SELFMAG) != 0)
         return ELF_NONE;
     if (!read_at(fd, 0, start, sizeof start))
         return ELF_BROKEN;

@@ -6,14 +6,12 @@
 #include "command.h"
 #include "version.h"
 
-static const struct command *const commands[] = {&run_command};
-
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+static const struct command *const commands[] = {&run_command, NULL};
 
 static const struct command *find(const char *name) {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (!strcmp(name, commands[i]->name))
-            return commands[i];
+    for (const struct command *const *at = commands; *at; at++)
+        if (!strcmp(name, (*at)->name))
+            return *at;
     fprintf(stderr, "unherd: there is no subcommand \"%s\"; see unherd --help\n", name);
     return NULL;
 }
@@ -28,8 +26,8 @@ static void help(FILE *out) {
           "\n"
           "SUBCOMMANDS\n",
           out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    for (const struct command *const *at = commands; *at; at++)
+        fprintf(out, "  %-8s %s\n", (*at)->name, (*at)->summary);
     fputs("\n"
           "EXAMPLES\n"
           "  unherd run --mode reuseport -- nginx -g 'daemon off;'\n"

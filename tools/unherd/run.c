@@ -123,7 +123,7 @@ static bool set_option(const struct request *request, int id) {
         return true;
     if (!own)
         return set_variable(request, option_table[id].variable, value);
-    if (strcmp(own, value))
+    if (strcmp(own, value) != 0)
         complain(&run_command, "--%s %s is not used: %s=%s is set already", option_table[id].flag,
                  value, option_table[id].variable, own);
     return true;
