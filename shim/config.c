@@ -51,8 +51,10 @@ static struct text next_complaint(struct config *config) {
 /* A value may be anything: a terminal's escape sequence, half a UTF-8 character, a megabyte. */
 static void append_escaped(struct text *text, const char *value, size_t length, size_t most) {
     for (size_t i = 0; i < length && i < most; i++) {
-        bool plain = value[i] >= ' ' && value[i] <= '~';
-        text_char(text, plain ? value[i] : (char)'?');
+        if (value[i] >= ' ' && value[i] <= '~')
+            text_char(text, value[i]);
+        else
+            text_char(text, '?');
     }
     if (length > most)
         text_str(text, "...");
