@@ -74,11 +74,16 @@ static struct watch *kicked(const struct instance *instance, const struct epoll_
     return NULL;
 }
 
-/* EPOLLONESHOT: of all the threads that were told, one may tell the server. */
+/*
+ * EPOLLONESHOT: of all the threads that were told, one may tell the server. Of several processes on
+ * one instance each tells its own, until the first MOD leaves it to the kernel.
+ */
 static bool disarm(struct watch *watch) {
+    if (!instance_is_mine(watch->instance))
+        return true;
     if (!atomic_exchange(&watch->armed, false))
         return false;
-    if (instance_is_mine(watch->instance) && guard_enter()) {
+    if (guard_enter()) {
         shards_withdraw(watch);
         guard_leave();
     }
