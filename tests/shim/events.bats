@@ -43,7 +43,7 @@ source "$BATS_TEST_DIRNAME/lab.bash"
   same waits timeouts
 }
 
-@test "workers that come and go neither cut a wait short nor show in it" {
+@test "workers that come and go show in a wait as a herd does at most: readable, and nothing to accept" {
   same waits undisturbed
 }
 

@@ -83,7 +83,6 @@ serving() {
   in_every_mode "answered 300 of 300" herd mutex workers=12 visits=300
   for steal in 0 1 8; do
     UNHERD_STEAL=$steal same_in reuseport herd mutex workers=12 visits=300
-    UNHERD_STEAL=$steal serving 12 reuseport mutex workers=12 visits=300
   done
 }
 

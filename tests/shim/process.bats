@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# Children of every kind, threads and signal handlers.
+
+source "$BATS_TEST_DIRNAME/lab.bash"
+
+@test "1000 vfork children close, copy and deregister the listener: the parent stays whole" {
+  same process vfork
+}
+
+@test "workers made by a raw clone, which no library sees" {
+  same process clone
+}
+
+@test "fork while other threads come and go: no child finds anything locked" {
+  same process forks-in-threads
+}
+
+@test "signal handlers that accept, copy and close, at any moment" {
+  same process handlers
+}
+
+@test "a signal handler that closes the listener itself: its address is free afterwards" {
+  same process closing-handler
+}
+
+@test "after exec the listener is there, and nothing of the library's" {
+  same process exec
+}
