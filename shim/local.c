@@ -42,7 +42,7 @@ pid_t local_pid(void) {
 }
 
 bool local_is_borrowed(void) {
-    return local_pid() != (pid_t)syscall(SYS_getpid);
+    return local && local_pid() != (pid_t)syscall(SYS_getpid);
 }
 
 static void guard_sleep(void) {

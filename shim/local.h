@@ -24,7 +24,9 @@ bool local_start(void);
  */
 pid_t local_pid(void);
 
-/* True in a vfork child (one getpid); for calls that would change a table, none of them frequent.
+/*
+ * True in a vfork child (one getpid); for calls that would change a table, none of them frequent.
+ * False before local_start(): then there is nothing to change.
  */
 bool local_is_borrowed(void);
 
