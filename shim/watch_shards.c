@@ -73,19 +73,48 @@ static bool settle(struct watch *watch, int home) {
     return false;
 }
 
+static void say_home(const struct watch *watch) {
+    log_line(LOG_DEBUG, "worker %d: home is shard %d%s", (int)local_pid(), watch->home,
+             watch->shares_home ? ", shared: no shard was free" : "");
+}
+
 static void find_home(struct watch *watch, struct shard_set *set) {
     struct shard_bits ours;
     shards_of_process(set, &ours);
     int home = worker_claim(set, &ours);
+    if (home >= 0 && !settle(watch, home)) {
+        log_line(LOG_WARN, "a shard could not be watched: %s", log_errno(errno));
+        worker_release(set, home);
+        home = -1;
+    }
     watch->begun = true;
     watch->shares_home = home < 0;
     if (watch->shares_home)
-        home = worker_share(set);
-    if (!settle(watch, home))
-        log_line(LOG_WARN, "a shard could not be watched: %s", log_errno(errno));
-    log_line(LOG_DEBUG, "worker %d: home is shard %d%s", (int)local_pid(), home,
-             watch->shares_home ? ", shared: no shard was free" : "");
+        settle(watch, worker_share(set));
+    say_home(watch);
     register_kick(watch, set);
+    worker_announce(set, watch->home);
+}
+
+/* A worker that found no shard free takes one that has become so, once for each change of the
+ * claims. */
+static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_t generation) {
+    struct shard_bits ours;
+    if (!watch->shares_home || watch->tried_generation == generation)
+        return;
+    watch->tried_generation = generation;
+    shards_of_process(set, &ours);
+    int home = worker_claim(set, &ours);
+    if (home < 0)
+        return;
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0) {
+        worker_release(set, home);
+        return;
+    }
+    worker_unshare(set, watch->home);
+    watch->home = home;
+    watch->shares_home = false;
+    say_home(watch);
     worker_announce(set, home);
 }
 
@@ -130,11 +159,12 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
 }
 
 void shards_sync(struct watch *watch) {
-    const struct shard_set *set = atomic_load(&watch->set);
+    struct shard_set *set = atomic_load(&watch->set);
     if (set->count == 1 || !watch->begun || !atomic_load(&watch->armed))
         return;
     uint32_t generation = atomic_load(&set->shared->generation);
     uint32_t concurrent = atomic_load(&set->shared->concurrent);
+    move_to_own_home(watch, set, generation);
     if (watch->seen_generation == generation && watch->seen_concurrent == concurrent)
         return;
     watch->seen_generation = generation;

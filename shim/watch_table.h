@@ -51,6 +51,7 @@ struct watch {
     struct shard_bits registered;
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
     uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
+    uint32_t tried_generation;  /* in which a worker without a home of its own last tried for one */
     uint32_t seen_concurrent;   /* the same of `concurrent` */
     bool is_filtered;           /* its events are looked at before the server sees them */
     uint32_t kicks_noticed;     /* so far */

@@ -92,16 +92,24 @@ void worker_announce(struct shard_set *set, int shard) {
     set_kick(set);
 }
 
+static bool any_shared(const struct shard_set *set, const struct shard_bits *listening) {
+    BITS_EACH(i, listening)
+    if (worker_is_shared(set, i))
+        return true;
+    return false;
+}
+
 /*
- * Nobody is kicked who watches the orphan already: workers are told to leave by signals, all at
- * once, and a signal that comes while a kick is being noticed does not end the wait.
+ * Nobody is kicked who watches the orphan already and has a home: workers are told to leave by
+ * signals, all at once, and a signal that comes while a kick is being noticed does not end the
+ * wait.
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
     atomic_store(&shard_of(set, shard)->waiting, 0);
     unlock(set, shard);
     all_listening(set, &listening);
-    if (!is_few(set, &listening))
+    if (!is_few(set, &listening) || any_shared(set, &listening))
         worker_announce(set, shard);
 }
 
