@@ -136,29 +136,25 @@ static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int co
     return result;
 }
 
-/* The third argument is one word whatever its type; a call without it passes on what is not looked
- * at. */
-HOOK int fcntl(int fd, int command, ...) {
-    va_list list;
-    va_start(list, command);
-    void *word = va_arg(list, void *);
-    va_end(list);
-    unsigned entry = fd_entry(fd);
-    if (LIKELY(entry == FD_OTHER))
-        return real.fcntl(fd, command, word);
-    return fcntl_ours(entry, real.fcntl, fd, command, word);
-}
+/*
+ * The third argument is one word whatever its type; a call without it passes on what is not looked
+ * at. fcntl64 is the name that programs built with large files import: the same call, to the next
+ * fcntl64.
+ */
+#define HOOK_FCNTL(name)                                                                           \
+    HOOK int name(int fd, int command, ...) {                                                      \
+        va_list list;                                                                              \
+        va_start(list, command);                                                                   \
+        void *word = va_arg(list, void *);                                                         \
+        va_end(list);                                                                              \
+        unsigned entry = fd_entry(fd);                                                             \
+        if (LIKELY(entry == FD_OTHER))                                                             \
+            return real.name(fd, command, word);                                                   \
+        return fcntl_ours(entry, real.name, fd, command, word);                                    \
+    }
 
-HOOK int fcntl64(int fd, int command, ...) {
-    va_list list;
-    va_start(list, command);
-    void *word = va_arg(list, void *);
-    va_end(list);
-    unsigned entry = fd_entry(fd);
-    if (LIKELY(entry == FD_OTHER))
-        return real.fcntl64(fd, command, word);
-    return fcntl_ours(entry, real.fcntl64, fd, command, word);
-}
+HOOK_FCNTL(fcntl)
+HOOK_FCNTL(fcntl64)
 
 HOOK int ioctl(int fd, unsigned long request, ...) {
     va_list list;
