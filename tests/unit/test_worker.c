@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "lab.h"
+#include "worker.h"
+
+enum { SHARDS = 8 };
+
+static struct shard_set set;
+static int listener_fd;
+static const struct shard_bits none;
+
+static int make_set(void **state) {
+    (void)state;
+    const char *why = NULL;
+    listener_fd = listening_socket();
+    assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
+    assert_int_equal(set.count, SHARDS);
+    set.steal = 2;
+    set.rotate = 1;
+    return 0;
+}
+
+static int close_set(void **state) {
+    (void)state;
+    set_close(&set);
+    close(listener_fd);
+    return 0;
+}
+
+static int claim(void *unused) {
+    (void)unused;
+    int shard = worker_claim(&set, &none);
+    if (shard >= 0)
+        worker_announce(&set, shard);
+    return shard;
+}
+
+static int claim_and_wait(void *unused) {
+    int shard = claim(unused);
+    worker_begin_wait(&set, shard, &none);
+    return shard;
+}
+
+/* ---- claims ---- */
+
+static void claims_of_processes_differ(void **state) {
+    (void)state;
+    struct child children[SHARDS];
+    for (int i = 0; i < SHARDS; i++) {
+        children[i] = start_child(claim, NULL);
+        assert_int_equal(children[i].said, i); /* the listener's own first, then spare by spare */
+        assert_true(set_accepts(&set, i, listener_fd));
+    }
+    assert_int_equal(claim(NULL), -1);
+    for (int i = 0; i < SHARDS; i++)
+        end_child(children[i]);
+}
+
+static void claims_of_one_process_differ(void **state) {
+    (void)state;
+    struct shard_bits ours = {0};
+    for (int i = 0; i < SHARDS; i++) {
+        int shard = worker_claim(&set, &ours);
+        assert_in_range(shard, 0, SHARDS - 1);
+        assert_false(bits_has(&ours, shard));
+        bits_add(&ours, shard);
+    }
+    assert_int_equal(worker_claim(&set, &ours), -1);
+}
+
+static void the_dead_leave_their_shard_to_the_next(void **state) {
+    (void)state;
+    struct child first = start_child(claim, NULL);
+    struct child second = start_child(claim, NULL);
+    end_child(first);
+    assert_true(set_accepts(&set, first.said, listener_fd)); /* it is drained, not closed */
+    struct child third = start_child(claim, NULL);
+    assert_int_equal(third.said, first.said);
+    assert_false(set_is_listening(&set, 2)); /* no spare was needed */
+    struct child fourth = start_child(claim, NULL);
+    assert_int_equal(fourth.said, 2);
+    end_child(second);
+    end_child(third);
+    end_child(fourth);
+}
+
+static void a_released_shard_is_claimed_again(void **state) {
+    (void)state;
+    int shard = claim(NULL);
+    uint32_t generation = atomic_load(&set.shared->generation);
+    set.steal = 0;
+    struct child other = start_child(claim, NULL);
+    worker_release(&set, shard);
+    assert_true(atomic_load(&set.shared->generation) != generation);
+    struct child next = start_child(claim, NULL);
+    assert_int_equal(next.said, shard);
+    end_child(other);
+    end_child(next);
+}
+
+static void a_spare_that_cannot_listen_is_not_claimed(void **state) {
+    (void)state;
+    struct child first = start_child(claim, NULL);
+    set_shutdown(&set, SHUT_RDWR);
+    assert_int_equal(claim(NULL), -1);
+    set_listen_again(&set, 64);
+    assert_int_equal(claim(NULL), 1);
+    end_child(first);
+}
+
+static void those_without_a_home_spread_over_all(void **state) {
+    (void)state;
+    int count[SHARDS] = {0};
+    struct child owners[4];
+    for (int i = 0; i < 4; i++)
+        owners[i] = start_child(claim, NULL);
+    for (int i = 0; i < 8; i++)
+        count[worker_share(&set)]++;
+    for (int i = 0; i < SHARDS; i++) {
+        assert_int_equal(count[i], i < 4 ? 2 : 0); /* a spare is nobody's home */
+        assert_int_equal(worker_is_shared(&set, i), i < 4);
+    }
+    worker_unshare(&set, 3);
+    worker_unshare(&set, 3);
+    assert_false(worker_is_shared(&set, 3));
+    assert_int_equal(worker_share(&set), 3);
+    for (int i = 0; i < 4; i++)
+        end_child(owners[i]);
+}
+
+/* ---- views ---- */
+
+static uint64_t view_of(unsigned steal, int home, bool *unproven) {
+    struct shard_bits view;
+    set.steal = steal;
+    worker_view(&set, home, &none, &view, unproven);
+    return view.word[0];
+}
+
+static void until_two_wait_at_once_everybody_sees_all(void **state) {
+    (void)state;
+    struct child owners[6];
+    bool unproven = false;
+    for (int i = 0; i < 6; i++)
+        owners[i] = start_child(claim, NULL);
+    assert_int_equal(view_of(0, 2, &unproven), 0x3f);
+    assert_true(unproven);
+    assert_int_equal(view_of(1, 2, &unproven), 0x3f);
+    assert_true(unproven);
+    assert_int_equal(view_of(8, 2, &unproven), 0x3f);
+    assert_false(unproven); /* it sees all anyway: nothing to prove */
+    for (int i = 0; i < 6; i++)
+        end_child(owners[i]);
+}
+
+static void then_home_its_neighbours_and_the_orphans(void **state) {
+    (void)state;
+    struct child owners[6];
+    bool unproven = true;
+    for (int i = 0; i < 6; i++)
+        owners[i] = start_child(claim, NULL);
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    assert_int_equal(view_of(0, 2, &unproven), 1 << 2);
+    assert_false(unproven);
+    assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3);
+    assert_int_equal(view_of(2, 5, &unproven), 1 << 5 | 1 << 0 | 1 << 1); /* a ring */
+    end_child(owners[0]);
+    assert_int_equal(view_of(0, 2, &unproven), 1 << 2 | 1 << 0);
+    assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3 | 1 << 0);
+    for (int i = 1; i < 6; i++)
+        end_child(owners[i]);
+}
+
+static void two_that_wait_at_once_are_noticed(void **state) {
+    (void)state;
+    struct child waiting = start_child(claim_and_wait, NULL);
+    int home = claim(NULL);
+    assert_true(worker_begin_wait(&set, home, &none));
+    assert_int_equal(atomic_load(&set.shared->concurrent), atomic_load(&set.shared->generation));
+    worker_end_wait(&set, home);
+    assert_false(worker_begin_wait(&set, home, &none)); /* known already */
+    end_child(waiting);
+}
+
+static void one_that_died_waiting_does_not_count(void **state) {
+    (void)state;
+    struct child waiting = start_child(claim_and_wait, NULL);
+    int home = claim(NULL);
+    end_child(waiting);
+    assert_false(worker_begin_wait(&set, home, &none));
+    assert_int_equal(atomic_load(&set.shared->shards[waiting.said].waiting), 0);
+}
+
+/* ---- shared memory is untrusted ---- */
+
+static void fill(int kind) {
+    unsigned char *bytes = (unsigned char *)set.shared;
+    for (size_t i = 0; i < set.size; i++)
+        bytes[i] = kind == 0 ? 0xff : kind == 1 ? 0 : (unsigned char)rand();
+}
+
+static void use_everything(void) {
+    struct shard_bits view;
+    bool unproven;
+    int shard = worker_claim(&set, &none);
+    assert_in_range(shard + 1, 0, SHARDS);
+    int home = worker_share(&set);
+    assert_in_range(home, 0, SHARDS - 1);
+    worker_view(&set, home, &none, &view, &unproven);
+    BITS_EACH(i, &view)
+    assert_in_range(i, 0, SHARDS - 1);
+    worker_begin_wait(&set, home, &none);
+    worker_end_wait(&set, home);
+    worker_unshare(&set, home);
+    worker_announce(&set, home);
+    if (shard >= 0)
+        worker_release(&set, shard);
+}
+
+static void garbage_is_survived(void **state) {
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 600; round++) {
+        fill(round % 3);
+        use_everything();
+    }
+    assert_int_equal(set.count, SHARDS);
+    assert_int_equal(set.size, sizeof(struct shared) + SHARDS * sizeof(struct shared_shard));
+}
+
+int main(void) {
+#define WITH_SET(test) cmocka_unit_test_setup_teardown(test, make_set, close_set)
+    const struct CMUnitTest tests[] = {
+        WITH_SET(claims_of_processes_differ),
+        WITH_SET(claims_of_one_process_differ),
+        WITH_SET(the_dead_leave_their_shard_to_the_next),
+        WITH_SET(a_released_shard_is_claimed_again),
+        WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
+        WITH_SET(those_without_a_home_spread_over_all),
+        WITH_SET(until_two_wait_at_once_everybody_sees_all),
+        WITH_SET(then_home_its_neighbours_and_the_orphans),
+        WITH_SET(two_that_wait_at_once_are_noticed),
+        WITH_SET(one_that_died_waiting_does_not_count),
+        WITH_SET(garbage_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
