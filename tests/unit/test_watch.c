@@ -1,0 +1,279 @@
+/*
+ * watch: driven through watch.h with real sockets. Here is what one process sees; who is woken, and
+ * in which order, is in test_wakeups.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fd_table.h"
+#include "lab.h"
+#include "local.h"
+#include "real.h"
+#include "watch.h"
+
+enum { SHARDS = 4 };
+
+static struct shard_set set;
+static int listener_fd;
+static int epfd;
+
+static int begin(void **state) {
+    (void)state;
+    const char *why = NULL;
+    assert_true(local_start());
+    listener_fd = listening_socket();
+    assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
+    set.steal = SHARDS - 1;
+    set.rotate = 1;
+    epfd = epoll_create1(EPOLL_CLOEXEC);
+    return 0;
+}
+
+static void close_instance(int fd) {
+    unsigned entry = fd_entry(fd);
+    fd_clear(fd);
+    if (fd_kind_of(entry) == FD_INSTANCE)
+        watch_instance_closing(fd_index_of(entry), fd);
+    close(fd);
+}
+
+static int end(void **state) {
+    (void)state;
+    watch_listener_closing(&set, listener_fd, true);
+    close_instance(epfd);
+    set_close(&set);
+    close(listener_fd);
+    return 0;
+}
+
+static int ctl(int op, uint32_t events, uint64_t data) {
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    return watch_ctl(epfd, op, listener_fd, &set, &event);
+}
+
+static int kernel_wait(const struct wait_call *call) {
+    long long timeout = call->has_timeout ? call->timeout.tv_sec * 1000LL +
+                                                (call->timeout.tv_nsec + 999999) / 1000000
+                                          : -1;
+    return epoll_wait(call->epfd, call->events, call->most, (int)timeout);
+}
+
+static int wait_on(int instance, struct epoll_event *events, int most, int timeout) {
+    struct wait_call call = {kernel_wait, instance, events, most, timeout >= 0, {0}, NULL};
+    call.timeout = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
+    return watch_wait(fd_index_of(fd_entry(instance)), &call);
+}
+
+static int wait_here(struct epoll_event *events, int timeout) {
+    return wait_on(epfd, events, 8, timeout);
+}
+
+static int kernel_accept(int fd, const struct accept_call *call) {
+    return accept4(fd, call->address, call->length, call->flags);
+}
+
+static int accept_here(void) {
+    return watch_accept(&set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0});
+}
+
+static int visit(void) {
+    int fd = visitor(port_of_socket(listener_fd));
+    assert_return_code(fd, errno);
+    return fd;
+}
+
+/* ---- registration ---- */
+
+static void errors_are_the_kernels(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    assert_int_equal(ctl(EPOLL_CTL_MOD, EPOLLIN, 1), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(ctl(EPOLL_CTL_DEL, 0, 0), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_int_equal(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), -1);
+    assert_int_equal(errno, EEXIST);
+    wait_here(events, 0);
+    assert_int_equal(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(ctl(99, EPOLLIN, 1), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(watch_ctl(epfd, EPOLL_CTL_MOD, listener_fd, &set, NULL), -1);
+    assert_int_equal(errno, EFAULT);
+}
+
+static void nothing_is_reported_without_a_connection(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_int_equal(wait_here(events, 0), 0); /* its own kick comes with the first wait */
+    assert_int_equal(wait_here(events, 20), 0);
+    assert_int_equal(wait_here(events, 0), 0);
+}
+
+static void a_worker_claims_a_home_when_it_waits(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    assert_int_equal(atomic_load(&set.shared->workers), 0);
+    wait_here(events, 0);
+    assert_int_equal(atomic_load(&set.shared->workers), 1);
+    assert_true(watch_has(&set));
+    watch_listener_closing(&set, listener_fd, true);
+    assert_int_equal(atomic_load(&set.shared->workers), 0);
+    assert_false(watch_has(&set));
+}
+
+/* ---- events ---- */
+
+static void one_event_for_all_shards(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    int second = epoll_create1(EPOLL_CLOEXEC);
+    int visitors[24];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 42);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 43};
+    assert_return_code(watch_ctl(second, EPOLL_CTL_ADD, listener_fd, &set, &event), errno);
+    wait_here(events, 0);
+    wait_on(second, events, 8, 0); /* two homes: two queues */
+    assert_true(set_is_listening(&set, 1));
+    for (int i = 0; i < 24; i++)
+        visitors[i] = visit();
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_int_equal(events[0].data.u64, 42);
+    assert_int_equal(events[0].events, EPOLLIN);
+    for (int i = 0; i < 24; i++) {
+        wait_here(events, 1000);
+        int fd = accept_here();
+        assert_return_code(fd, errno);
+        close(fd);
+        close(visitors[i]);
+    }
+    assert_int_equal(accept_here(), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_true(atomic_load(&set.shared->shards[0].stolen) > 0);
+    assert_int_equal(
+        atomic_load(&set.shared->shards[0].stolen) + atomic_load(&set.shared->shards[0].home), 24);
+    close_instance(second);
+}
+
+static void oneshot_tells_once_and_is_armed_again(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, 1);
+    int visitors[2] = {visit(), visit()};
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_int_equal(wait_here(events, 10), 0);
+    assert_return_code(ctl(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT, 2), errno);
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_int_equal(events[0].data.u64, 2);
+    assert_int_equal(wait_here(events, 10), 0);
+    assert_return_code(ctl(EPOLL_CTL_DEL, 0, 0), errno);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, 2), errno);
+    assert_int_equal(wait_here(events, 1000), 1);
+    close(visitors[0]);
+    close(visitors[1]);
+}
+
+static void rdhup_and_pri_are_masked_and_put_back(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLPRI, 1);
+    int fd = visit();
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_int_equal(events[0].events, EPOLLIN | EPOLLRDNORM);
+    close(accept_here());
+    close(fd);
+    shutdown(listener_fd, SHUT_RDWR);
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_true(events[0].events & EPOLLHUP);
+    assert_true(events[0].events & EPOLLRDHUP);
+}
+
+static void a_delete_holds_until_the_next_add(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    wait_here(events, 0);
+    assert_return_code(ctl(EPOLL_CTL_DEL, 0, 0), errno);
+    assert_int_equal(ctl(EPOLL_CTL_DEL, 0, 0), -1);
+    assert_int_equal(errno, ENOENT);
+    int fd = visit();
+    assert_int_equal(wait_here(events, 20), 0);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 9), errno);
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_int_equal(events[0].data.u64, 9);
+    close(fd);
+}
+
+/* However many kicks come, and whenever: what the server sees of them is readable at most. */
+static int kick_for_ever(void *unused) {
+    (void)unused;
+    pid_t pid = fork();
+    while (pid == 0)
+        set_kick(&set);
+    return pid;
+}
+
+static void kicks_show_as_nothing_but_readable(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 5);
+    wait_here(events, 0);
+    int pid = kick_for_ever(NULL);
+    int strange = 0;
+    for (int i = 0; i < 20000; i++) {
+        int count = wait_here(events, 1);
+        strange +=
+            count > 1 || (count == 1 && (events[0].events != EPOLLIN || events[0].data.u64 != 5));
+        assert_int_equal(accept_here(), -1);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(strange, 0);
+}
+
+/* ---- shared memory is untrusted ---- */
+
+static void garbage_is_survived(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 5);
+    wait_here(events, 0);
+    srand(2);
+    for (int round = 0; round < 500; round++) {
+        unsigned char *bytes = (unsigned char *)set.shared;
+        for (size_t i = 0; i < set.size; i++)
+            bytes[i] = round % 3 == 0 ? 0xff : round % 3 == 1 ? 0 : (unsigned char)rand();
+        set_kick(&set);
+        wait_here(events, 0);
+        int fd = accept_here();
+        if (fd >= 0)
+            close(fd);
+        if (round % 5 == 0) {
+            ctl(EPOLL_CTL_DEL, 0, 0);
+            ctl(EPOLL_CTL_ADD, round % 2 ? EPOLLIN : EPOLLIN | EPOLLET, 5);
+        }
+    }
+    assert_int_equal(set.count, SHARDS);
+}
+
+int main(void) {
+#define WATCHED(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        WATCHED(errors_are_the_kernels),
+        WATCHED(nothing_is_reported_without_a_connection),
+        WATCHED(a_worker_claims_a_home_when_it_waits),
+        WATCHED(one_event_for_all_shards),
+        WATCHED(oneshot_tells_once_and_is_armed_again),
+        WATCHED(rdhup_and_pri_are_masked_and_put_back),
+        WATCHED(a_delete_holds_until_the_next_add),
+        WATCHED(kicks_show_as_nothing_but_readable),
+        WATCHED(garbage_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
