@@ -104,14 +104,14 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
 }
 
 /*
- * With one event since the wait, and one connection found, there is nothing more to look for; what
- * may have come since, level-triggered, is reported again. Edge-triggered it is not: then all are
- * looked at.
+ * Whoever has had a connection since its wait leaves the neighbours' shards alone: level-triggered, what
+ * waits there is reported again, and its owner may well take it first. A server that accepts until
+ * EAGAIN would otherwise empty everybody's queue each time it comes round. Edge-triggered, nothing is
+ * reported twice: then all are looked at.
  */
-static bool is_drained(const struct watch *watch) {
+static bool is_served(const struct watch *watch) {
     return !(watch->asked & EPOLLET) &&
-           atomic_load_explicit(&watch->served, memory_order_relaxed) &&
-           atomic_load_explicit(&watch->ready, memory_order_relaxed) <= 1;
+           atomic_load_explicit(&watch->served, memory_order_relaxed);
 }
 
 static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
@@ -120,7 +120,7 @@ static int try_all(struct shard_set *set, struct watch *watch, const struct acce
         note_home(watch, set);
         return fd;
     }
-    if (errno != EAGAIN || is_drained(watch))
+    if (errno != EAGAIN || is_served(watch))
         return -1;
     fd = steal(set, watch, call);
     if (fd < 0 && errno == EAGAIN)
@@ -167,8 +167,10 @@ int watch_accept(struct shard_set *set, const struct accept_call *call) {
     if (set->count == 1 || !watch || !watch->begun)
         return accept_from_one(set, watch, call);
     int fd;
-    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && set_blocks(set, call->fd))
+    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && set_blocks(set, call->fd)) {
         if (!wait_for_any(set, watch, call->fd))
             return -1;
+        atomic_store(&watch->served, false); /* this wait was one of its own */
+    }
     return fd;
 }

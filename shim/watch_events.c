@@ -38,11 +38,9 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     struct shard_set *set = atomic_load(&watch->set);
     if (!(event->events & EPOLLOUT) || !set || set->count == 1)
         return false;
-    uint32_t started = atomic_load(&set->shared->kicks_started);
-    uint32_t done = atomic_load(&set->shared->kicks_done);
-    if (started == watch->kicks_seen)
+    if (atomic_load(&set->shared->kicks_started) == watch->kicks_seen)
         return false;
-    watch->kicks_seen = done;
+    watch->kicks_seen = watch->kicks_before;
     atomic_store(&watch->instance->work, true);
     return true;
 }
@@ -62,7 +60,6 @@ static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     event->events = EPOLLIN;
     event->data.u64 = atomic_load(&watch->data);
     atomic_store(&watch->served, false);
-    atomic_store(&watch->ready, 1);
     return true;
 }
 
@@ -112,7 +109,6 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     struct hit *hit = hit_of(hits, watch);
     if (hit) {
         hit->event->events |= event->events;
-        atomic_fetch_add(&watch->ready, 1);
         return false;
     }
     if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
@@ -120,7 +116,6 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     if (hits->count < HITS_MOST)
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store(&watch->served, false);
-    atomic_store(&watch->ready, 1);
     return true;
 }
 

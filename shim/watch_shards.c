@@ -55,7 +55,8 @@ void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
  * reports, so that its events are told from a shard's although they carry the same epoll_data.
  */
 static void register_kick(struct watch *watch, const struct shard_set *set) {
-    watch->kicks_seen = atomic_load(&set->shared->kicks_done) - 1; /* adding it reports it once */
+    watch->kicks_before = atomic_load(&set->shared->kicks_done);
+    watch->kicks_seen = watch->kicks_before - 1; /* adding it reports it once */
     if (control(watch, EPOLL_CTL_ADD, set->kick_fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0)
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
 }

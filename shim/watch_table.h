@@ -55,12 +55,12 @@ struct watch {
     uint32_t seen_concurrent;   /* the same of `concurrent` */
     bool is_filtered;           /* its events are looked at before the server sees them */
     uint32_t kicks_noticed;     /* so far */
-    uint32_t kicks_seen;        /* kicks_done when the last kick was noticed */
+    uint32_t kicks_before;      /* kicks_done before the wait */
+    uint32_t kicks_seen;        /* kicks_done before the wait that brought the last kick */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken; /* accepts from a shared queue since it was last rotated */
     _Atomic bool served;    /* an accept succeeded */
-    _Atomic int ready;      /* events that came for it */
     _Atomic uint64_t stolen_from[SHARDS_MAX / 64]; /* shards stolen from: to be rotated there */
 };
 

@@ -67,6 +67,17 @@ static void probe(struct instance *instance, bool waiting) {
     }
 }
 
+/* Kicks made so far are all in what the wait brings; later ones may still be to come after it. */
+static void remember_kicks(const struct instance *instance) {
+    if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
+        return;
+    WATCHES_OF(watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (set && set->count > 1)
+            watch->kicks_before = atomic_load(&set->shared->kicks_done);
+    }
+}
+
 static bool begin(struct instance *instance) {
     prepare_all(instance);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
@@ -75,6 +86,7 @@ static bool begin(struct instance *instance) {
         atomic_store(&instance->work, true);
         probe(instance, true);
     }
+    remember_kicks(instance);
     return probing;
 }
 
