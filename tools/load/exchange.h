@@ -1,0 +1,46 @@
+/* One connection, from connect() to the end of the answer. */
+#ifndef LOAD_EXCHANGE_H
+#define LOAD_EXCHANGE_H
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "answer.h"
+#include "target.h"
+
+enum outcome {
+    UNDECIDED, /* still under way */
+    ANSWERED,
+    REFUSED,     /* nobody listens, or (AF_UNIX) the queue is full */
+    RESET,       /* the server's side broke it off */
+    TIMED_OUT,   /* no answer within --timeout */
+    UNANSWERED,  /* it ended with no answer, or with half of one */
+    NOT_STARTED, /* this machine's fault: no descriptor, port or memory left */
+    OUTCOMES
+};
+
+enum { KEPT_SIZE = 4096 };
+
+struct exchange {
+    struct exchange *older, *newer; /* all that are under way, in order of `started` */
+    int fd;
+    int events; /* what epoll waits for */
+    int64_t scheduled, started;
+    size_t sent, received;
+    char kept[KEPT_SIZE]; /* the beginning of the answer, as much as fits */
+};
+
+struct request {
+    char text[2048];
+    size_t length;
+};
+
+/* Connects, and sends at once if it can. ANSWERED is not possible yet. */
+enum outcome exchange_start(struct exchange *e, const struct target *target,
+                            const struct request *request, long number);
+
+/* Its descriptor is ready: goes on as far as it can; `answer` is set when it is ANSWERED. */
+enum outcome exchange_continue(struct exchange *e, const struct request *request,
+                               struct answer *answer);
+
+#endif

@@ -1,0 +1,189 @@
+#include "plan.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+static const char help[] =
+    "load: one TCP connection per HTTP request, and what became of each of them\n"
+    "\n"
+    "usage: load --connect TARGET --rate R --duration S [OPTION...]\n"
+    "       load --connect TARGET --count N [--parallel C] [OPTION...]\n"
+    "\n"
+    "  --connect TARGET      127.0.0.1:PORT, [::1]:PORT or unix:/path; loopback only\n"
+    "  --rate R              R connections a second, each begun at its time whatever became of\n"
+    "  --duration S          the earlier ones, for S seconds; latency counts from that time on\n"
+    "  --count N             N connections, the next one begun when one has ended\n"
+    "  --parallel C          C of them at once (1)\n"
+    "  --path PATH           what to GET (/)\n"
+    "  --timeout MS          give a connection up after so long (5000)\n"
+    "  --slower-than MS      count the answers that took longer\n"
+    "  --stop PID@MS+MS      SIGSTOP that process so long after the start, SIGCONT so much later\n"
+    "  --signal NAME:PID@MS  send it a signal: HUP, KILL, ...; may be repeated, like --stop\n"
+    "  --with-ack            send the request with the handshake's last packet, so that a worker\n"
+    "                        that takes the connection need not wake again for the request\n"
+    "  --tsv                 a line for each figure: its name, a tab, its value\n"
+    "\n"
+    "lost = refused + reset + timeout + unanswered. Percentiles are exact, over the answers.\n"
+    "Exit: 0, or 1 when nothing could connect or it was interrupted, or 2 for a wrong argument.\n"
+    "\n"
+    "examples:\n"
+    "  load --connect 127.0.0.1:8080 --count 2000\n"
+    "  load --connect 127.0.0.1:8080 --rate 2000 --duration 2 --stop 4711@750+500\n";
+
+static _Noreturn void refuse(const char *option, const char *problem) {
+    fprintf(stderr, "load: %s: %s (load --help lists the options)\n", option, problem);
+    exit(2);
+}
+
+static void check(const char *option, const char *problem) {
+    if (problem)
+        refuse(option, problem);
+}
+
+static double number(const char *option, const char *text, double min, double max) {
+    char problem[128];
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= min && value <= max)) {
+        snprintf(problem, sizeof problem, "'%.40s' is not a number from %.10g to %.10g", text, min,
+                 max);
+        refuse(option, problem);
+    }
+    return value;
+}
+
+static long whole(const char *option, const char *text, double max) {
+    double value = number(option, text, 1, max);
+    if (floor(value) != value)
+        refuse(option, "not a whole number");
+    return (long)value;
+}
+
+static const char *build_request(struct request *request, const char *path) {
+    if (*path != '/' || strpbrk(path, " \t\r\n"))
+        return "a path begins with '/' and has no blanks";
+    int n = snprintf(request->text, sizeof request->text,
+                     "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    if (n >= (int)sizeof request->text)
+        return "too long";
+    request->length = (size_t)n;
+    return NULL;
+}
+
+struct asked {
+    double duration;
+    const char *path;
+    bool with_ack;
+};
+
+enum { CONNECT = 1, RATE, DURATION, COUNT, PARALLEL, GET_PATH, TIMEOUT, SLOWER, STOP, SIGNAL };
+enum { TSV = SIGNAL + 1, WITH_ACK, HELP };
+
+static const struct option options[] = {
+    {"connect", required_argument, NULL, CONNECT},
+    {"rate", required_argument, NULL, RATE},
+    {"duration", required_argument, NULL, DURATION},
+    {"count", required_argument, NULL, COUNT},
+    {"parallel", required_argument, NULL, PARALLEL},
+    {"path", required_argument, NULL, GET_PATH},
+    {"timeout", required_argument, NULL, TIMEOUT},
+    {"slower-than", required_argument, NULL, SLOWER},
+    {"stop", required_argument, NULL, STOP},
+    {"signal", required_argument, NULL, SIGNAL},
+    {"with-ack", no_argument, NULL, WITH_ACK},
+    {"tsv", no_argument, NULL, TSV},
+    {"help", no_argument, NULL, HELP},
+    {0},
+};
+
+static int64_t milliseconds(const char *option, const char *text) {
+    return (int64_t)(number(option, text, 0.001, DURATION_MAX_S * 1000.0) * (double)NS_PER_MS);
+}
+
+static void take(struct plan *plan, struct asked *asked, int option, const char *value) {
+    switch (option) {
+    case CONNECT:
+        plan->target_name = value;
+        check("--connect", target_parse(&plan->target, value));
+        return;
+    case RATE:
+        plan->rate = number("--rate", value, 0.001, COUNT_MAX);
+        return;
+    case DURATION:
+        asked->duration = number("--duration", value, 0.001, DURATION_MAX_S);
+        return;
+    case COUNT:
+        plan->count = whole("--count", value, COUNT_MAX);
+        return;
+    case PARALLEL:
+        plan->parallel = whole("--parallel", value, PARALLEL_MAX);
+        return;
+    case GET_PATH:
+        asked->path = value;
+        return;
+    case TIMEOUT:
+        plan->timeout = milliseconds("--timeout", value);
+        return;
+    case SLOWER:
+        plan->slow = milliseconds("--slower-than", value);
+        return;
+    case STOP:
+        check("--stop", signals_add_stop(&plan->signals, value));
+        return;
+    case SIGNAL:
+        check("--signal", signals_add(&plan->signals, value));
+        return;
+    case TSV:
+        plan->tsv = true;
+        return;
+    case WITH_ACK:
+        asked->with_ack = true;
+        return;
+    case HELP:
+        fputs(help, stdout);
+        exit(0);
+    default:
+        exit(2); /* getopt has named it */
+    }
+}
+
+static void finish(struct plan *plan, const struct asked *asked) {
+    if (!plan->target_name)
+        refuse("--connect", "is missing");
+    if (plan->rate > 0) {
+        if (plan->count || plan->parallel)
+            refuse("--rate", "goes with --duration, not with --count or --parallel");
+        if (asked->duration <= 0)
+            refuse("--duration", "is missing");
+        double count = round(plan->rate * asked->duration);
+        if (count < 1 || count > COUNT_MAX)
+            refuse("--rate", "times --duration must make 1 to 10000000 connections");
+        plan->count = (long)count;
+    } else if (asked->duration > 0) {
+        refuse("--duration", "goes with --rate");
+    }
+    if (!plan->count)
+        refuse("--count", "is missing, or --rate and --duration");
+    if (!plan->parallel)
+        plan->parallel = 1;
+    plan->target.spread = plan->count > 16384;
+    plan->target.with_ack = asked->with_ack;
+    check("--path", build_request(&plan->request, asked->path));
+}
+
+void plan_parse(struct plan *plan, int argc, char **argv) {
+    struct asked asked = {.path = "/"};
+    memset(plan, 0, sizeof *plan);
+    plan->timeout = 5 * NS_PER_S;
+    plan->slow = NEVER;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        take(plan, &asked, option, optarg);
+    if (optind < argc)
+        refuse(argv[optind], "not an option");
+    finish(plan, &asked);
+}

@@ -1,0 +1,30 @@
+/* What the command line asks for. */
+#ifndef LOAD_PLAN_H
+#define LOAD_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exchange.h"
+#include "signals.h"
+#include "target.h"
+
+enum { COUNT_MAX = 10000000, DURATION_MAX_S = 600, PARALLEL_MAX = 100000 };
+
+struct plan {
+    struct target target;
+    const char *target_name;
+    struct request request;
+    long count;
+    double rate;     /* connections a second, on schedule; 0: in a closed loop */
+    long parallel;   /* so many at once, in a closed loop */
+    int64_t timeout; /* ns */
+    int64_t slow;    /* ns; NEVER when it was not asked for */
+    bool tsv;
+    struct signals signals;
+};
+
+/* Leaves the program when there is nothing to run: a wrong argument (2), or --help (0). */
+void plan_parse(struct plan *plan, int argc, char **argv);
+
+#endif

@@ -1,0 +1,65 @@
+#include "tally.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+bool tally_init(struct tally *tally, long connections) {
+    memset(tally, 0, sizeof *tally);
+    tally->latencies = calloc((size_t)connections, sizeof *tally->latencies);
+    return tally->latencies != NULL;
+}
+
+static void count_worker(struct tally *tally, const char *key) {
+    for (int i = 0; i < tally->worker_count; i++) {
+        if (strcmp(tally->workers[i].key, key) == 0) {
+            tally->workers[i].answers++;
+            return;
+        }
+    }
+    if (tally->worker_count == WORKERS_MAX) {
+        tally->other_workers++;
+        return;
+    }
+    struct worker_count *new = &tally->workers[tally->worker_count++];
+    memcpy(new->key, key, WORKER_KEY_SIZE);
+    new->answers = 1;
+}
+
+void tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow) {
+    int64_t us = latency / 1000;
+    tally->latencies[tally->outcomes[ANSWERED]++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    tally->slower += slow;
+    tally->not_ok += answer->status / 100 != 2;
+    count_worker(tally, answer->worker);
+}
+
+static int by_size(const void *left, const void *right) {
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Numbers in keys by their value: 2 comes before 10. */
+static int by_key(const void *left, const void *right) {
+    return strverscmp(((const struct worker_count *)left)->key,
+                      ((const struct worker_count *)right)->key);
+}
+
+void tally_sort(struct tally *tally) {
+    qsort(tally->latencies, (size_t)tally->outcomes[ANSWERED], sizeof *tally->latencies, by_size);
+    qsort(tally->workers, (size_t)tally->worker_count, sizeof *tally->workers, by_key);
+}
+
+uint32_t tally_percentile(const struct tally *tally, double part) {
+    long answers = tally->outcomes[ANSWERED];
+    long rank = (long)ceil(part * (double)answers);
+    return tally->latencies[rank < 1 ? 0 : rank > answers ? answers - 1 : rank - 1];
+}
+
+long tally_lost(const struct tally *tally) {
+    return tally->outcomes[REFUSED] + tally->outcomes[RESET] + tally->outcomes[TIMED_OUT] +
+           tally->outcomes[UNANSWERED];
+}
