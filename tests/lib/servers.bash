@@ -159,12 +159,12 @@ figure() {
   echo "$value"
 }
 
-# all_answered [COUNT]: nothing lost, and as many connections as were asked for.
+# all_answered [COUNT]: nothing lost, no error page, and as many connections as were asked for.
 all_answered() {
   local connections answered
   connections=$(figure connections)
   answered=$(figure answered)
-  [[ $connections -gt 0 && $answered -eq $connections && $(figure lost) -eq 0 ]] ||
+  [[ $connections -gt 0 && $answered -eq $connections && $(figure lost) -eq 0 && $(figure not_2xx) -eq 0 ]] ||
     fail "not all answered: $(cat "$DIRECTORY/load.tsv")"
   [[ $connections -eq ${1:-$connections} ]] || fail "$connections connections instead of $1"
 }
@@ -222,14 +222,7 @@ spread() {
     END { printf "%.4f\n", (which == "busiest" ? most : least) * NR / sum }'
 }
 
-# switches_per_connection COUNT: loads with that many, one after another.
-switches_per_connection() {
-  local before after pids
-  pids=$(workers)
-  # shellcheck disable=SC2086 # one word per worker
-  before=$(voluntary_switches $pids)
-  drive --count "$1" --parallel 1 >&2 || return 1
-  # shellcheck disable=SC2086
-  after=$(voluntary_switches $pids)
-  awk -v n="$((after - before))" -v count="$1" 'BEGIN { printf "%.3f\n", n / count }'
+# per_connection EVENTS COUNT
+per_connection() {
+  awk -v events="$1" -v count="$2" 'BEGIN { printf "%.3f\n", events / count }'
 }

@@ -26,6 +26,6 @@ teardown() { finish; }
 @test "a second Apache prefork is refused, stock" { refuses_second_copy apache_prefork stock; }
 @test "a second Apache prefork is refused, reuseport" { refuses_second_copy apache_prefork reuseport; }
 
-@test "Apache serves after a graceful restart, stock" { serves_after_reload apache_event stock; }
-@test "Apache serves after a graceful restart, exclusive" { serves_after_reload apache_event exclusive; }
-@test "Apache serves after a graceful restart, reuseport" { serves_after_reload apache_event reuseport; }
+@test "Apache loses nobody to a graceful restart and keeps its mode, stock" { serves_after_reload apache_event stock 8; }
+@test "Apache loses nobody to a graceful restart and keeps its mode, exclusive" { serves_after_reload apache_event exclusive 8; }
+@test "Apache loses nobody to a graceful restart and keeps its mode, reuseport" { serves_after_reload apache_event reuseport 8; }

@@ -17,6 +17,6 @@ teardown() { finish; }
 @test "a second gunicorn is refused, exclusive" { refuses_second_copy gunicorn exclusive; }
 @test "a second gunicorn is refused, reuseport" { refuses_second_copy gunicorn reuseport; }
 
-@test "gunicorn serves after HUP, stock" { serves_after_reload gunicorn stock; }
-@test "gunicorn serves after HUP, exclusive" { serves_after_reload gunicorn exclusive; }
-@test "gunicorn serves after HUP, reuseport" { serves_after_reload gunicorn reuseport; }
+@test "gunicorn loses nobody to HUP and keeps its mode, stock" { serves_after_reload gunicorn stock 4; }
+@test "gunicorn loses nobody to HUP and keeps its mode, exclusive" { serves_after_reload gunicorn exclusive 4; }
+@test "gunicorn loses nobody to HUP and keeps its mode, reuseport" { serves_after_reload gunicorn reuseport 4; }

@@ -32,6 +32,6 @@ leaves_at_once() {
 @test "a second lighttpd is refused, exclusive" { refuses_second_copy lighttpd exclusive; }
 @test "a second lighttpd is refused, reuseport" { refuses_second_copy lighttpd reuseport; }
 
-@test "lighttpd serves after USR1, stock" { serves_after_reload lighttpd stock; }
-@test "lighttpd serves after USR1, exclusive" { serves_after_reload lighttpd exclusive; }
-@test "lighttpd serves after USR1, reuseport" { serves_after_reload lighttpd reuseport; }
+@test "lighttpd loses nobody to USR1 and keeps its mode, stock" { serves_after_reload lighttpd stock 2; }
+@test "lighttpd loses nobody to USR1 and keeps its mode, exclusive" { serves_after_reload lighttpd exclusive 2; }
+@test "lighttpd loses nobody to USR1 and keeps its mode, reuseport" { serves_after_reload lighttpd reuseport 2; }
