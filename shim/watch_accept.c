@@ -74,10 +74,12 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
 /* The shards that are watched beside home, next neighbour first; returns how many. */
 static int list_neighbours(const struct shard_set *set, const struct watch *watch, int own_fd,
                            struct pollfd *list, int *shards) {
+    const struct shard_bits *reach =
+        atomic_load(&watch->armed) ? &watch->registered : &watch->reach;
     int count = 0;
     for (int step = 1; step < set->count; step++) {
         int shard = (watch->home + step) % set->count;
-        if (!bits_has(&watch->registered, shard))
+        if (!bits_has(reach, shard))
             continue;
         shards[count] = shard;
         list[count++] = (struct pollfd){.fd = set_fd(set, shard, own_fd), .events = POLLIN};
@@ -104,14 +106,13 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
 }
 
 /*
- * Whoever has had a connection since its wait leaves the neighbours' shards alone: level-triggered, what
- * waits there is reported again, and its owner may well take it first. A server that accepts until
- * EAGAIN would otherwise empty everybody's queue each time it comes round. Edge-triggered, nothing is
- * reported twice: then all are looked at.
+ * Whoever has had a connection since its wait leaves the neighbours' shards alone: level-triggered,
+ * what waits there is reported again, and its owner may well take it first. A server that accepts
+ * until EAGAIN would otherwise empty everybody's queue each time it comes round. Edge-triggered,
+ * nothing is reported twice: then all are looked at.
  */
 static bool is_served(const struct watch *watch) {
-    return !(watch->asked & EPOLLET) &&
-           atomic_load_explicit(&watch->served, memory_order_relaxed);
+    return !(watch->asked & EPOLLET) && atomic_load_explicit(&watch->served, memory_order_relaxed);
 }
 
 static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {

@@ -98,8 +98,7 @@ static int modify(struct watch *watch, struct epoll_event *event) {
     if (watch->is_own_exclusive || (event->events & EPOLLEXCLUSIVE))
         return real.epoll_ctl(watch->instance->epfd, EPOLL_CTL_MOD, watch->fd, event);
     ask(watch, event);
-    atomic_store(&watch->armed, true);
-    return shards_renew(watch);
+    return shards_renew(watch, atomic_exchange(&watch->armed, true));
 }
 
 /* Done at the next wait, unless somebody is waiting now and would still be told of connections. */

@@ -81,6 +81,7 @@ static bool disarm(struct watch *watch) {
     if (!atomic_exchange(&watch->armed, false))
         return false;
     if (guard_enter()) {
+        watch->reach = watch->registered;
         shards_withdraw(watch);
         guard_leave();
     }

@@ -173,7 +173,7 @@ void shards_sync(struct watch *watch) {
     look_again(watch, set);
 }
 
-int shards_renew(struct watch *watch) {
+int shards_renew(struct watch *watch, bool announced) {
     struct shard_set *set = atomic_load(&watch->set);
     bool was_filtered = set->count > 1 && watch->begun;
     for (int i = 0; i < set->count; i++)
@@ -184,7 +184,8 @@ int shards_renew(struct watch *watch) {
         return -1;
     if (was_filtered) {
         register_kick(watch, set);
-        worker_announce(set, watch->home);
+        if (announced)
+            worker_announce(set, watch->home);
         watch->seen_generation = 0;
         shards_sync(watch);
     }

@@ -22,8 +22,12 @@ void shards_begin(struct watch *watch);
 /* The claims have changed: watches what is now to be watched, behind each shard's owner. */
 void shards_sync(struct watch *watch);
 
-/* The whole watch anew, with the events and data that the record now has. 0, or -1 with errno. */
-int shards_renew(struct watch *watch);
+/*
+ * The whole watch anew, with the events and data that the record now has. 0, or -1 with errno. Not
+ * announced, the thieves keep their places before the owner: one that arms EPOLLONESHOT again after
+ * each connection would send them all round each time.
+ */
+int shards_renew(struct watch *watch, bool announced);
 
 /* Nothing of the watch stays registered; its home, if it has one, stays claimed. */
 void shards_withdraw(struct watch *watch);

@@ -49,6 +49,7 @@ struct watch {
     bool shares_home; /* found no shard free: sits at another's */
     int home;         /* its shard, 0 while it has not begun */
     struct shard_bits registered;
+    struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
     uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t tried_generation;  /* in which a worker without a home of its own last tried for one */
