@@ -58,6 +58,7 @@ serving() {
 @test "a worker is stopped" {
   in_every_mode "answered 400 of 400" herd level signal=19
   in_every_mode "answered 400 of 400" herd edge signal=19
+  in_every_mode "answered 400 of 400" herd oneshot signal=19
 }
 
 @test "a worker leaves in good order, with and without another in its place" {
