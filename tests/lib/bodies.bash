@@ -52,7 +52,7 @@ serves() {
 takes_turns() {
   local count=$2 bound=$3
   start_server "$1" exclusive
-  in_three_attempts drive_one_by_one turns_are_fair
+  in_five_attempts drive_one_by_one turns_are_fair
   has_queues 1
 }
 
@@ -68,7 +68,7 @@ turns_are_fair() {
 # One wake-up for each connection instead of a herd: at least 35 % fewer voluntary context switches.
 wakes_fewer() {
   local kind=$1 stock exclusive
-  in_three_attempts measure_switches switches_are_fewer
+  in_five_attempts measure_switches switches_are_fewer
 }
 
 measure_switches() {
@@ -103,7 +103,7 @@ has_own_queues() {
   stop_server
   start_server "$1" reuseport
   has_queues "$WORKERS"
-  in_three_attempts drive_eight_at_a_time parts_are_even
+  in_five_attempts drive_eight_at_a_time parts_are_even
 }
 
 drive_eight_at_a_time() {
@@ -156,7 +156,7 @@ serves_after_reload() {
   all_answered
   case $2 in
     stock) has_queues 1 ;;
-    exclusive) in_three_attempts drive_one_by_one turns_are_fair ;;
+    exclusive) in_five_attempts drive_one_by_one turns_are_fair ;;
     reuseport) still_has_own_queues ;;
   esac
 }

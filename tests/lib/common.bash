@@ -22,13 +22,13 @@ eventually() {
   done
 }
 
-# in_three_attempts MEASURE CHECK: two lines of words; for bounds that other work on the machine can spoil, but that nothing meets by chance.
+# in_five_attempts MEASURE CHECK: two lines of words; for bounds that other work on the machine can spoil, but that nothing meets by chance.
 # Only the check may fail and be tried again; what goes wrong in measuring is wrong for good.
-in_three_attempts() {
+in_five_attempts() {
   local attempt measure check
   read -ra measure <<<"$1"
   read -ra check <<<"$2"
-  for attempt in first second; do
+  for attempt in first second third fourth; do
     "${measure[@]}"
     if "${check[@]}"; then return; fi
     printf 'the %s attempt failed\n' "$attempt"

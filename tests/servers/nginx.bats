@@ -122,15 +122,15 @@ few_are_slow() {
 }
 
 @test "nginx with a stopped worker: the others go on, stock" {
-  in_three_attempts "slow_answers stock" few_are_slow
+  in_five_attempts "slow_answers stock" few_are_slow
 }
 
 @test "nginx with a stopped worker: the others go on, exclusive" {
-  in_three_attempts "slow_answers exclusive" few_are_slow
+  in_five_attempts "slow_answers exclusive" few_are_slow
 }
 
 @test "nginx with a stopped worker: its queue is stolen from, reuseport" {
-  in_three_attempts "slow_answers reuseport" few_are_slow
+  in_five_attempts "slow_answers reuseport" few_are_slow
 }
 
 @test "nginx with a stopped worker: without stealing the stall is back" {
@@ -142,6 +142,6 @@ few_are_slow() {
   local stock
   calls_per_connection stock
   stock=$CALLS
-  in_three_attempts "calls_per_connection reuseport" "makes_at_most 0.1 more_than $stock"
-  in_three_attempts "calls_per_connection exclusive" "makes_at_most 2.1 more_than $stock"
+  in_five_attempts "calls_per_connection reuseport" "makes_at_most 0.1 more_than $stock"
+  in_five_attempts "calls_per_connection exclusive" "makes_at_most 2.1 more_than $stock"
 }
