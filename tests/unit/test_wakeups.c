@@ -1,0 +1,169 @@
+/*
+ * wake-ups: who is woken for a connection, and how many are. Workers are forked children that go
+ * through watch.h; each counts how often the kernel woke it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "fd_table.h"
+#include "lab.h"
+#include "local.h"
+#include "watch.h"
+
+enum { WORKERS = 4, VISITS = 300 };
+
+static struct shard_set set;
+static int listener_fd;
+static struct child workers[WORKERS];
+
+static struct counters {
+    _Atomic int woken;
+    _Atomic int accepted[WORKERS];
+    _Atomic int last; /* who accepted last */
+} * counters;
+
+static int counted_wait(const struct wait_call *call) {
+    int count = epoll_wait(call->epfd, call->events, call->most, -1);
+    counters->woken++;
+    return count;
+}
+
+static int kernel_accept(int fd, const struct accept_call *call) {
+    return accept4(fd, call->address, call->length, call->flags);
+}
+
+__attribute__((noreturn)) static void work(int number) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
+    int epfd = epoll_create1(EPOLL_CLOEXEC);
+    watch_ctl(epfd, EPOLL_CTL_ADD, listener_fd, &set, &event);
+    for (;;) {
+        struct wait_call wait = {counted_wait, epfd, &event, 1, false, {0}, NULL};
+        watch_wait(fd_index_of(fd_entry(epfd)), &wait);
+        int fd =
+            watch_accept(&set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0});
+        if (fd < 0)
+            continue;
+        counters->accepted[number]++;
+        counters->last = number;
+        if (write(fd, "x", 1) != 1)
+            _exit(1);
+        close(fd);
+    }
+}
+
+static void moment(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* Nobody has been woken for a while: whatever went round at the start is over. */
+static void settle(void) {
+    int seen = -1;
+    for (int quiet = 0, i = 0; quiet < 30 && i < 5000; i++) {
+        quiet = seen == counters->woken ? quiet + 1 : 0;
+        seen = counters->woken;
+        moment();
+    }
+}
+
+static void start(int shards) {
+    const char *why = NULL;
+    assert_true(local_start());
+    counters = shared_page();
+    listener_fd = listening_socket();
+    assert_true(set_make(&set, listener_fd, shards, 64, &why));
+    set.steal = shards > 1 ? (unsigned)shards - 1 : 0;
+    set.rotate = 1;
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i].pid = fork();
+        assert_true(workers[i].pid >= 0);
+        if (workers[i].pid)
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(60);
+        work(i);
+    }
+    while (atomic_load(&set.shared->workers) < WORKERS)
+        moment();
+    settle();
+    counters->woken = 0;
+}
+
+static void stop(void) {
+    for (int i = 0; i < WORKERS; i++)
+        end_child(workers[i]);
+    set_close(&set);
+    close(listener_fd);
+    munmap(counters, 4096);
+}
+
+static void visit(void) {
+    char byte;
+    int fd = visitor(port_of_socket(listener_fd));
+    assert_return_code(fd, errno);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    close(fd);
+}
+
+/* Woken for nothing, a few may be that were just on their way back; not one in twenty. */
+static void assert_no_herd(void) {
+    assert_in_range(counters->woken, VISITS, VISITS + VISITS / 20);
+}
+
+static void exclusive_wakes_one_and_all_in_turn(void **state) {
+    (void)state;
+    start(1);
+    for (int i = 0; i < VISITS; i++) {
+        visit();
+        moment();
+    }
+    assert_no_herd();
+    for (int i = 0; i < WORKERS; i++)
+        assert_in_range(counters->accepted[i], VISITS / WORKERS - 20, VISITS / WORKERS + 20);
+    stop();
+}
+
+static void the_owner_is_woken_and_nobody_else(void **state) {
+    (void)state;
+    uint64_t stolen = 0;
+    start(WORKERS);
+    for (int i = 0; i < VISITS; i++) {
+        visit();
+        moment(); /* it waits again */
+    }
+    assert_no_herd();
+    for (int i = 0; i < WORKERS; i++)
+        stolen += atomic_load(&set.shared->shards[i].stolen);
+    assert_in_range(stolen, 0, VISITS / 20);
+    stop();
+}
+
+static void a_neighbour_is_woken_when_the_owner_is_not_waiting(void **state) {
+    (void)state;
+    start(WORKERS);
+    for (int i = 0; i < VISITS / 3; i++) {
+        visit();
+        moment();
+    }
+    int stuck = counters->last;
+    kill(workers[stuck].pid, SIGSTOP);
+    assert_int_equal(waitpid(workers[stuck].pid, NULL, WUNTRACED), workers[stuck].pid);
+    int before = counters->accepted[stuck];
+    for (int i = 0; i < VISITS; i++)
+        visit(); /* each is answered, though its shard be the stuck one's */
+    assert_int_equal(counters->accepted[stuck], before);
+    stop();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exclusive_wakes_one_and_all_in_turn),
+        cmocka_unit_test(the_owner_is_woken_and_nobody_else),
+        cmocka_unit_test(a_neighbour_is_woken_when_the_owner_is_not_waiting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
