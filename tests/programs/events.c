@@ -75,7 +75,8 @@ static void same_data(char **arguments) {
     for (int i = 0; i < 40; i++) {
         int client = MUST(dial(port_of(fds[i % 2])));
         uint32_t seen = epoll_wait(epfd, events, MOST, 5000) >= 1 ? events[0].events : 0;
-        found += (serve_one(fds[0], 1) | serve_one(fds[1], 1)) && seen == EPOLLIN;
+        int served = serve_one(fds[0], 1) + serve_one(fds[1], 1);
+        found += served == 1 && seen == EPOLLIN;
         close(client);
     }
     say("found %d of 40", found);
