@@ -129,6 +129,12 @@ static int try_all(struct shard_set *set, struct watch *watch, const struct acce
     return fd;
 }
 
+/* Raised by what a thread does itself, and so never while it waits; crash reporters handle them. */
+static bool is_fault(int number) {
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGTRAP || number == SIGSYS;
+}
+
 /*
  * poll() is never restarted, but accept() without a time limit is, after a handler with SA_RESTART.
  * Which handler ran cannot be known, so all that there are have to say it.
@@ -136,8 +142,8 @@ static int try_all(struct shard_set *set, struct watch *watch, const struct acce
 static bool handlers_restart(void) {
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
-        bool is_handled = sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
-                          action.sa_handler != SIG_IGN;
+        bool is_handled = !is_fault(number) && sigaction(number, NULL, &action) == 0 &&
+                          action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
         if (is_handled && !(action.sa_flags & SA_RESTART))
             return false;
     }
