@@ -7,9 +7,9 @@ set -euo pipefail
 
 [[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|asan]" >&2; exit 2; }
 tests=$(cd "$(dirname "$0")" && pwd)
-UNHERD_BUILD=$(cd "$1" && pwd)
-UNHERD_PRELOAD=$UNHERD_BUILD/libunherd.so
-export UNHERD_BUILD UNHERD_PRELOAD
+TESTED_BUILD=$(cd "$1" && pwd)
+TESTED_PRELOAD=$TESTED_BUILD/libunherd.so
+export TESTED_BUILD TESTED_PRELOAD
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
@@ -39,7 +39,7 @@ run() {
 
 run_unit() {
   local program
-  for program in "$UNHERD_BUILD"/tests/test_*; do
+  for program in "$TESTED_BUILD"/tests/test_*; do
     [[ -f $program && -x $program ]] || continue
     CMOCKA_MESSAGE_OUTPUT=TAP run "${program##*/}" timeout 120 "$program"
   done
@@ -64,7 +64,7 @@ case ${2:-all} in
     export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1:disable_coredump=0
     export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
     run_unit
-    UNHERD_PRELOAD="$(gcc -print-file-name=libasan.so) $UNHERD_PRELOAD"
+    TESTED_PRELOAD="$(gcc -print-file-name=libasan.so) $TESTED_PRELOAD"
     run_bats shim
     ;;
   *) echo "run.sh: no set of tests called '$2'" >&2; exit 2 ;;

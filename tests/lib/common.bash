@@ -3,8 +3,8 @@
 # The oracles are the kernel and the servers' own answers, never the library under test.
 
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-: "${UNHERD_BUILD:=$(dirname "$TESTS")/build}"
-: "${UNHERD_PRELOAD:=$UNHERD_BUILD/libunherd.so}"
+: "${TESTED_BUILD:=$(dirname "$TESTS")/build}"
+: "${TESTED_PRELOAD:=$TESTED_BUILD/libunherd.so}"
 
 fail() {
   printf '%s\n' "$*"

@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 # shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/daemons.bash"
 
-LOAD=$UNHERD_BUILD/load
+LOAD=$TESTED_BUILD/load
 MASTER='' PORT='' DIRECTORY='' KIND=''
 LOWEST_PORT=20000 HIGHEST_PORT=32000
 LEADERS=()
@@ -38,9 +38,9 @@ server_environment() {
   ENVIRONMENT=(PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1
     ${ASAN_OPTIONS:+"ASAN_OPTIONS=$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+"UBSAN_OPTIONS=$UBSAN_OPTIONS"})
   [[ $mode != stock ]] || return 0
-  [[ -r $UNHERD_BUILD/libunherd.so ]] || fail "no library at $UNHERD_BUILD/libunherd.so"
-  cp "$UNHERD_BUILD/libunherd.so" "$directory/libunherd.so"
-  ENVIRONMENT+=("LD_PRELOAD=${UNHERD_PRELOAD/"$UNHERD_BUILD/libunherd.so"/"$directory/libunherd.so"}"
+  [[ -r $TESTED_BUILD/libunherd.so ]] || fail "no library at $TESTED_BUILD/libunherd.so"
+  cp "$TESTED_BUILD/libunherd.so" "$directory/libunherd.so"
+  ENVIRONMENT+=("LD_PRELOAD=${TESTED_PRELOAD/"$TESTED_BUILD/libunherd.so"/"$directory/libunherd.so"}"
     "UNHERD_MODE=$mode" UNHERD_LOG=info "UNHERD_LOG_FILE=$directory/unherd.log" "$@")
 }
 

@@ -4,14 +4,14 @@
 # shellcheck source=../lib/common.bash
 source "$BATS_TEST_DIRNAME/../lib/common.bash"
 
-PROGRAMS=$UNHERD_BUILD/programs
+PROGRAMS=$TESTED_BUILD/programs
 MODES=(off auto exclusive reuseport)
 
 # The tests set what they mean, whatever the caller's environment says.
 clear_variables() {
   local name
   for name in ${!UNHERD_@}; do
-    [[ $name == UNHERD_BUILD || $name == UNHERD_PRELOAD ]] || unset "$name"
+    unset "$name"
   done
 }
 clear_variables
@@ -26,7 +26,7 @@ plain() {
 with() {
   local mode=$1 program=$2
   shift 2
-  timeout -k 5 90 env -u UNHERD_BUILD -u UNHERD_PRELOAD LD_PRELOAD="$UNHERD_PRELOAD" UNHERD_MODE="$mode" "$PROGRAMS/$program" "$@" 3>&- 4>&-
+  timeout -k 5 90 env LD_PRELOAD="$TESTED_PRELOAD" UNHERD_MODE="$mode" "$PROGRAMS/$program" "$@" 3>&- 4>&-
 }
 
 # expect TEXT MODE PROGRAM ARGUMENTS...: with the library it prints exactly that.

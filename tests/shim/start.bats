@@ -3,10 +3,10 @@
 
 source "$BATS_TEST_DIRNAME/lab.bash"
 
-library=$UNHERD_BUILD/libunherd.so
+library=$TESTED_BUILD/libunherd.so
 
 not_under_a_sanitizer() {
-  [[ $UNHERD_PRELOAD != *asan* ]] || skip "the sanitizer brings its own"
+  [[ $TESTED_PRELOAD != *asan* ]] || skip "the sanitizer brings its own"
 }
 
 @test "the exported symbols are the rows of the table of calls, and nothing else" {
@@ -45,7 +45,7 @@ once_loaded() {
   local here=$BATS_TEST_TMPDIR more
   not_under_a_sanitizer
   calls "$here/plain" cat /dev/null
-  calls "$here/with" -E LD_PRELOAD="$library" -E UNHERD_BUILD -E UNHERD_PRELOAD cat /dev/null
+  calls "$here/with" -E LD_PRELOAD="$library" cat /dev/null
   more=$(($(once_loaded "$here/with" | wc -l) - $(once_loaded "$here/plain" | wc -l)))
   [[ $(once_loaded "$here/plain" | wc -l) -gt 5 ]]
   [[ $more -le 2 ]] || diff "$here/plain" "$here/with"
@@ -60,7 +60,7 @@ between_marks() {
   local here=$BATS_TEST_TMPDIR
   not_under_a_sanitizer
   calls "$here/plain" "$PROGRAMS/quiet" counted
-  calls "$here/off" -E LD_PRELOAD="$library" -E UNHERD_BUILD -E UNHERD_PRELOAD -E UNHERD_MODE=off "$PROGRAMS/quiet" counted
+  calls "$here/off" -E LD_PRELOAD="$library" -E UNHERD_MODE=off "$PROGRAMS/quiet" counted
   [[ $(between_marks "$here/plain" | wc -l) -gt 60 ]]
   diff <(between_marks "$here/plain") <(between_marks "$here/off")
 }
@@ -69,7 +69,7 @@ between_marks() {
   local here=$BATS_TEST_TMPDIR
   not_under_a_sanitizer
   calls "$here/plain" "$PROGRAMS/quiet" counted
-  calls "$here/other" -E LD_PRELOAD="$library" -E UNHERD_BUILD -E UNHERD_PRELOAD -E UNHERD_LISTEN=unix:/none \
+  calls "$here/other" -E LD_PRELOAD="$library" -E UNHERD_LISTEN=unix:/none \
     "$PROGRAMS/quiet" counted
   diff <(between_marks "$here/plain" | sed -n '/^epoll_create1/,$p') \
     <(between_marks "$here/other" | sed -n '/^epoll_create1/,$p')
@@ -80,7 +80,7 @@ between_marks() {
   not_under_a_sanitizer
   gcc -D_GNU_SOURCE -shared -fPIC -o "$here/early.so" "$BATS_TEST_DIRNAME/early.c"
   for order in "$here/early.so:$library" "$library:$here/early.so"; do
-    seen=$(env -u UNHERD_BUILD -u UNHERD_PRELOAD LD_PRELOAD="$order" UNHERD_MODE=reuseport EARLY_SAYS=1 \
+    seen=$(env LD_PRELOAD="$order" UNHERD_MODE=reuseport EARLY_SAYS=1 \
       "$PROGRAMS/numbers" dense 3>&- 4>&- 2>&1)
     [[ $seen == $'early: ok\n'"$(plain numbers dense)" ]] || fail "$seen"
   done
@@ -102,7 +102,7 @@ between_marks() {
   local said
   said=$(UNHERD_SHARD=4 with off herd level visits=20 2>&1)
   [[ $said == *UNHERD_SHARD* ]] || fail "$said"
-  said=$(env UNHERD_SHARD=4 LD_PRELOAD="$UNHERD_PRELOAD" cat /dev/null 2>&1)
+  said=$(env UNHERD_SHARD=4 LD_PRELOAD="$TESTED_PRELOAD" cat /dev/null 2>&1)
   [[ -z $said ]] || fail "$said"
 }
 
@@ -132,7 +132,7 @@ between_marks() {
   here=$(mktemp -d)
   chmod 755 "$here"
   cp "$library" "$here/"
-  gcc -o "$here/program" "$UNHERD_BUILD/obj/tests/programs/quiet.o" -Wl,--no-as-needed "$here/libunherd.so" \
+  gcc -o "$here/program" "$TESTED_BUILD/obj/tests/programs/quiet.o" -Wl,--no-as-needed "$here/libunherd.so" \
     -Wl,-rpath,"$here"
   said=$(UNHERD_MODE=bogus setpriv --reuid 65534 --regid 65534 --clear-groups "$here/program" secure 2>&1 3>&- 4>&-)
   [[ $said == *bogus*"secure: 0"* || $said == "secure: 0"*bogus* ]] || fail "without the bit: $said"

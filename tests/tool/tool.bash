@@ -13,7 +13,7 @@ setup_file() {
 }
 
 setup() {
-  UNHERD=$UNHERD_BUILD/unherd
+  UNHERD=$TESTED_BUILD/unherd
   unset LD_PRELOAD "${!UNHERD_@}" # what the command is given is the tool's doing alone
   cd "$BATS_TEST_TMPDIR" || return
 }
