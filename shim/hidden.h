@@ -2,9 +2,9 @@
  * hidden: the descriptors that the library keeps in the server's table without the server seeing
  * them.
  *
- * They live at the top of the range, so that the server's own numbers stay dense, are
- * close-on-exec, and every hooked call answers EBADF for them. Together they take at most an eighth
- * of RLIMIT_NOFILE.
+ * They live at the top of the range (of RLIMIT_NOFILE, or 16384 where that is less), so that the
+ * server's own numbers stay dense, are close-on-exec, and every hooked call answers EBADF for them.
+ * Together they take at most an eighth of RLIMIT_NOFILE.
  */
 #ifndef UNHERD_HIDDEN_H
 #define UNHERD_HIDDEN_H

@@ -49,8 +49,9 @@ bool listener_is_real(int fd) {
 /* ---- what is to become of it ---- */
 
 struct decision {
-    enum mode mode;  /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
-    const char *why; /* in a few words */
+    enum mode mode;   /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
+    const char *why;  /* in a few words */
+    bool falls_short; /* of what was asked for */
     char address[ADDRESS_SIZE];
 };
 
@@ -77,6 +78,16 @@ static bool is_sharded_by_server(int fd, const struct sockaddr *address, socklen
     return false;
 }
 
+static void settle_on(struct decision *decision, enum mode mode, const char *why) {
+    decision->mode = mode;
+    decision->why = why;
+}
+
+static void fall_back(struct decision *decision, const char *why) {
+    settle_on(decision, MODE_EXCLUSIVE, why);
+    decision->falls_short = true;
+}
+
 static void decide(struct decision *decision, int fd, bool was_listening) {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
@@ -88,32 +99,33 @@ static void decide(struct decision *decision, int fd, bool was_listening) {
     if (!is_stream(fd, address.ss_family))
         return;
     enum mode asked = config_mode_for(config, name, length);
-    decision->mode = asked == MODE_AUTO ? MODE_EXCLUSIVE : asked;
-    decision->why = asked == MODE_AUTO ? "auto" : "as asked";
     if (asked == MODE_OFF)
-        decision->why = "UNHERD_MODE or UNHERD_LISTEN says so";
+        settle_on(decision, MODE_OFF, "UNHERD_MODE or UNHERD_LISTEN says so");
     else if (is_sharded_by_server(fd, name, length))
-        *decision = (struct decision){MODE_OFF, "the server shards it by itself", {0}};
-    else if (asked == MODE_REUSEPORT && address.ss_family == AF_UNIX)
-        decision->mode = MODE_EXCLUSIVE, decision->why = "AF_UNIX has no SO_REUSEPORT";
-    else if (asked == MODE_REUSEPORT && was_listening)
-        decision->mode = MODE_EXCLUSIVE,
-        decision->why = "it was listening before this process had it";
-    if (!decision->address[0])
-        address_format(name, length, decision->address, sizeof decision->address);
+        settle_on(decision, MODE_OFF, "the server shards it by itself");
+    else if (asked != MODE_REUSEPORT)
+        settle_on(decision, MODE_EXCLUSIVE, asked == MODE_AUTO ? "auto" : "as asked");
+    else if (address.ss_family == AF_UNIX)
+        fall_back(decision, "AF_UNIX has no SO_REUSEPORT");
+    else if (was_listening)
+        fall_back(decision, "it was listening before this process had it");
+    else
+        settle_on(decision, MODE_REUSEPORT, "as asked");
 }
 
+/* What was asked for by name and could not be had whole is said at `warn`. */
 static void say(const struct decision *decision, const struct shard_set *set, int error) {
+    enum log_level level = decision->falls_short ? LOG_WARN : LOG_INFO;
     if (decision->mode == MODE_OFF)
-        log_line(LOG_INFO, "%s: left alone (%s)", decision->address, decision->why);
+        log_line(level, "%s: left alone (%s)", decision->address, decision->why);
     else if (set->count > 1)
-        log_line(LOG_INFO, "%s: reuseport, %d shards, stealing from %d (%s)", decision->address,
+        log_line(level, "%s: reuseport, %d shards, stealing from %d (%s)", decision->address,
                  set->count, (int)set->steal, decision->why);
-    else if (decision->mode == MODE_REUSEPORT)
-        log_line(LOG_WARN, "%s: exclusive, rotated every %u (not sharded: %s: %s)",
-                 decision->address, set->rotate, decision->why, log_errno(error));
+    else if (decision->mode == MODE_REUSEPORT && decision->falls_short)
+        log_line(level, "%s: exclusive, rotated every %u (not sharded: %s: %s)", decision->address,
+                 set->rotate, decision->why, log_errno(error));
     else
-        log_line(LOG_INFO, "%s: exclusive, rotated every %u (%s)", decision->address, set->rotate,
+        log_line(level, "%s: exclusive, rotated every %u (%s)", decision->address, set->rotate,
                  decision->why);
 }
 
@@ -139,7 +151,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
         return NULL;
     }
     if (shortfall)
-        decision->why = shortfall;
+        decision->why = shortfall, decision->falls_short = true;
     unsigned most = (unsigned)listener->set.count - 1;
     listener->set.steal = config->steal < most ? config->steal : most;
     listener->set.rotate = config->rotate;

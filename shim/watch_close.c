@@ -35,9 +35,10 @@ void watch_instance_closing(unsigned index, int epfd) {
     if (!guard_enter())
         return;
     if (--instance->references == 0)
-        WATCHES_OF(watch, instance)
-    shards_end(watch);
-    else if (instance->epfd == epfd) rename_instance(instance, index, epfd);
+        WATCHES_OF (watch, instance)
+            shards_end(watch);
+    else if (instance->epfd == epfd)
+        rename_instance(instance, index, epfd);
     guard_leave();
 }
 

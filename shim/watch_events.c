@@ -65,9 +65,9 @@ static bool becomes_event(struct watch *watch, struct epoll_event *event) {
 
 /* The event names its watch by the data alone, which several listeners may share. */
 static struct watch *kicked(const struct instance *instance, const struct epoll_event *event) {
-    WATCHES_OF(watch, instance)
-    if (atomic_load(&watch->data) == event->data.u64 && is_kick(watch, event))
-        return watch;
+    WATCHES_OF (watch, instance)
+        if (atomic_load(&watch->data) == event->data.u64 && is_kick(watch, event))
+            return watch;
     return NULL;
 }
 

@@ -54,23 +54,23 @@ bool instance_is_mine(const struct instance *instance) {
 }
 
 struct watch *watch_find(const struct instance *instance, int fd) {
-    WATCHES_OF(watch, instance)
-    if (watch->fd == fd && !watch->frozen)
-        return watch;
+    WATCHES_OF (watch, instance)
+        if (watch->fd == fd && !watch->frozen)
+            return watch;
     return NULL;
 }
 
 struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set) {
-    WATCHES_OF(watch, instance)
-    if (atomic_load(&watch->set) == set)
-        return watch;
+    WATCHES_OF (watch, instance)
+        if (atomic_load(&watch->set) == set)
+            return watch;
     return NULL;
 }
 
 struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
-    WATCHES_OF(watch, instance)
-    if (watch->is_filtered && atomic_load(&watch->data) == data)
-        return watch;
+    WATCHES_OF (watch, instance)
+        if (watch->is_filtered && atomic_load(&watch->data) == data)
+            return watch;
     return NULL;
 }
 
@@ -108,7 +108,7 @@ static void filter_bits(uint64_t data, uint64_t mask[4]) {
 void instance_refilter(struct instance *instance) {
     uint64_t mask[4] = {0};
     bool any = false;
-    WATCHES_OF(watch, instance) {
+    WATCHES_OF (watch, instance) {
         if (!watch->is_filtered)
             continue;
         filter_bits(atomic_load(&watch->data), mask);

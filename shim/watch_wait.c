@@ -47,14 +47,14 @@ static void prepare_all(struct instance *instance) {
     if (!guard_enter())
         return;
     atomic_store(&instance->work, false);
-    WATCHES_OF(watch, instance)
-    prepare(watch);
+    WATCHES_OF (watch, instance)
+        prepare(watch);
     guard_leave();
 }
 
 /* Takes part in finding out whether two workers ever wait at once; see worker_view(). */
 static void probe(struct instance *instance, bool waiting) {
-    WATCHES_OF(watch, instance) {
+    WATCHES_OF (watch, instance) {
         struct shard_set *set = atomic_load(&watch->set);
         if (!set || set->count == 1 || !watch->begun || watch->shares_home)
             continue;
@@ -71,7 +71,7 @@ static void probe(struct instance *instance, bool waiting) {
 static void remember_kicks(const struct instance *instance) {
     if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
         return;
-    WATCHES_OF(watch, instance) {
+    WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
         if (set && set->count > 1)
             watch->kicks_before = atomic_load(&set->shared->kicks_done);

@@ -93,9 +93,9 @@ void worker_announce(struct shard_set *set, int shard) {
 }
 
 static bool any_shared(const struct shard_set *set, const struct shard_bits *listening) {
-    BITS_EACH(i, listening)
-    if (worker_is_shared(set, i))
-        return true;
+    BITS_EACH (i, listening)
+        if (worker_is_shared(set, i))
+            return true;
     return false;
 }
 

@@ -135,11 +135,12 @@ static void hidden(char **arguments) {
     struct rlimit limit;
     MUST(getrlimit(RLIMIT_NOFILE, &limit));
     struct extra extra = find_extra();
+    rlim_t top = limit.rlim_cur < 16384 ? limit.rlim_cur : 16384; /* hidden.h */
     int low = 0;
     int inherited = 0;
     int reached = 0;
     for (int i = 0; i < extra.count; i++) {
-        low += (rlim_t)extra.fd[i] < limit.rlim_cur - limit.rlim_cur / 8;
+        low += (rlim_t)extra.fd[i] < top - top / 8;
         inherited += !is_close_on_exec(extra.fd[i]);
         reached += socket_calls_that_reach(extra.fd[i]) + descriptor_calls_that_reach(extra.fd[i]) +
                    epoll_calls_that_reach(epfd, extra.fd[i]);

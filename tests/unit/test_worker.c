@@ -211,8 +211,8 @@ static void use_everything(void) {
     int home = worker_share(&set);
     assert_in_range(home, 0, SHARDS - 1);
     worker_view(&set, home, &none, &view, &unproven);
-    BITS_EACH(i, &view)
-    assert_in_range(i, 0, SHARDS - 1);
+    BITS_EACH (i, &view)
+        assert_in_range(i, 0, SHARDS - 1);
     worker_begin_wait(&set, home, &none);
     worker_end_wait(&set, home);
     worker_unshare(&set, home);
