@@ -11,8 +11,10 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "local.h"
 #include "real.h"
 #include "watch_current.h"
+#include "watch_shards.h"
 #include "worker.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
@@ -41,19 +43,41 @@ static int take(const struct shard_set *set, int shard, const struct accept_call
     return call->accept(set_fd(set, shard, call->fd), call);
 }
 
-/* A shared queue is rotated before the next wait, once enough was taken from it. */
-static void count_taken(struct watch *watch, const struct shard_set *set) {
+/*
+ * To the end of the shard's queue of waiters, and at once, not before the next wait: whoever is not
+ * woken for the next connection must not be told of it either, when it comes round to wait while
+ * the one that was woken is still on its way. Once for each wait; a loop of accepts leaves the
+ * rest to the next one, and so does a handler that came while the guard was held.
+ */
+static void rotate(struct watch *watch, const struct shard_set *set, int shard) {
+    struct instance *instance = watch->instance;
+    uint32_t wait = atomic_load_explicit(&instance->waits, memory_order_relaxed);
+    bool is_first = atomic_exchange(&watch->rotated_in, wait) != wait;
+    if (is_first && instance_is_mine(instance) && guard_enter()) {
+        if (atomic_load(&watch->set) == set) /* another thread may have ended it */
+            shards_rotate(watch, shard);
+        guard_leave();
+        return;
+    }
+    atomic_fetch_or(&watch->to_rotate[shard / 64], UINT64_C(1) << (shard % 64));
+    atomic_store(&instance->work, true);
+}
+
+/* A shared queue, once enough was taken from it. */
+static void count_taken(struct watch *watch, const struct shard_set *set, int shard) {
     if (!set->rotate || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
         return;
-    if (atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 >= set->rotate)
-        atomic_store_explicit(&watch->instance->work, true, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 < set->rotate)
+        return;
+    atomic_store_explicit(&watch->taken, 0, memory_order_relaxed);
+    rotate(watch, set, shard);
 }
 
 static int accept_from_one(struct shard_set *set, struct watch *watch,
                            const struct accept_call *call) {
     int fd = call->accept(call->fd, call);
     if (fd >= 0 && watch)
-        count_taken(watch, set);
+        count_taken(watch, set, 0);
     return fd;
 }
 
@@ -61,14 +85,13 @@ static void note_home(struct watch *watch, const struct shard_set *set) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&set->shared->shards[watch->home].home, 1, memory_order_relaxed);
     if (worker_is_shared(set, watch->home))
-        count_taken(watch, set);
+        count_taken(watch, set, watch->home);
 }
 
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&set->shared->shards[watch->home].stolen, 1, memory_order_relaxed);
-    atomic_fetch_or(&watch->stolen_from[shard / 64], UINT64_C(1) << (shard % 64));
-    atomic_store(&watch->instance->work, true);
+    rotate(watch, set, shard);
 }
 
 /* The shards that are watched beside home, next neighbour first; returns how many. */

@@ -23,6 +23,7 @@ struct instance {
     pid_t pid;             /* whose it is; a child that goes on using it only reads */
     int references;        /* descriptors of this process that name it; 0: the record is free */
     _Atomic int waiting;   /* threads inside epoll_wait on it */
+    _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
     _Atomic bool work;     /* something is to be done before the next wait: look at the watches */
     _Atomic bool probing;  /* worker_view() still asks whether two workers wait at once */
     _Atomic bool filtered; /* events of some watch are looked at before the server sees them */
@@ -62,7 +63,8 @@ struct watch {
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken; /* accepts from a shared queue since it was last rotated */
     _Atomic bool served;    /* an accept succeeded */
-    _Atomic uint64_t stolen_from[SHARDS_MAX / 64]; /* shards stolen from: to be rotated there */
+    _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
+    _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
 };
 
 struct instance *instance_at(unsigned index);

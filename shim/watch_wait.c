@@ -13,16 +13,15 @@ _Thread_local struct instance *watch_current;
 
 /* ---- before the wait ---- */
 
-static void rotate_where_stolen(struct watch *watch) {
+static void rotate_where_due(struct watch *watch) {
     for (int i = 0; i < SHARDS_MAX / 64; i++) {
-        uint64_t shards = atomic_exchange(&watch->stolen_from[i], 0);
+        uint64_t shards = atomic_exchange(&watch->to_rotate[i], 0);
         for (; shards; shards &= shards - 1)
             shards_rotate(watch, i * 64 + __builtin_ctzll(shards));
     }
 }
 
 static void prepare(struct watch *watch) {
-    struct shard_set *set = atomic_load(&watch->set);
     if (atomic_load(&watch->leaving)) {
         shards_end(watch);
         return;
@@ -32,12 +31,7 @@ static void prepare(struct watch *watch) {
         return;
     }
     shards_sync(watch);
-    if (set->rotate && atomic_load(&watch->taken) >= set->rotate) {
-        atomic_store(&watch->taken, 0);
-        shards_rotate(watch, watch->home);
-    }
-    if (set->count > 1)
-        rotate_where_stolen(watch);
+    rotate_where_due(watch);
 }
 
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */
@@ -136,6 +130,7 @@ int watch_wait(unsigned index, struct wait_call *call) {
     if (is_timed)
         end = plus(now(), call->timeout, 1);
     atomic_fetch_add(&instance->waiting, 1);
+    atomic_fetch_add_explicit(&instance->waits, 1, memory_order_relaxed);
     int count;
     while ((count = wait_once(instance, call)) == -2) {
         if (!call->has_timeout)
