@@ -8,6 +8,7 @@ _Atomic uint16_t fd_table[FD_LIMIT];
  */
 static _Atomic unsigned visible_end;             /* one past the highest entry that is not hidden */
 static _Atomic unsigned hidden_start = FD_LIMIT; /* the lowest hidden entry */
+static _Atomic unsigned hidden_end;              /* one past the highest */
 
 void fd_set_entry(int fd, enum fd_kind kind, unsigned index) {
     unsigned number = (unsigned)fd;
@@ -15,6 +16,8 @@ void fd_set_entry(int fd, enum fd_kind kind, unsigned index) {
         return;
     if (kind == FD_HIDDEN && number < atomic_load(&hidden_start))
         atomic_store(&hidden_start, number);
+    if (kind == FD_HIDDEN && number >= atomic_load(&hidden_end))
+        atomic_store(&hidden_end, number + 1);
     if (kind != FD_HIDDEN && number >= atomic_load(&visible_end))
         atomic_store(&visible_end, number + 1);
     atomic_store_explicit(&fd_table[fd], (uint16_t)(index << 2 | kind), memory_order_release);
@@ -32,14 +35,18 @@ static int next_in(unsigned from, unsigned end) {
     return -1;
 }
 
+static unsigned smaller(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
 int fd_next(unsigned from, unsigned last) {
-    if (from >= FD_LIMIT || from > last)
+    if (from > last)
         return -1;
-    unsigned end = last >= FD_LIMIT ? FD_LIMIT : last + 1;
-    unsigned visible = atomic_load(&visible_end);
-    unsigned hidden = atomic_load(&hidden_start);
-    if (hidden < visible)
-        return next_in(from, end);
-    int found = next_in(from, visible < end ? visible : end);
-    return found >= 0 ? found : next_in(from > hidden ? from : hidden, end);
+    unsigned end = smaller(last, FD_LIMIT - 1) + 1;
+    int visible = next_in(from, smaller(end, atomic_load(&visible_end)));
+    unsigned start = atomic_load(&hidden_start);
+    int hidden = next_in(from > start ? from : start, smaller(end, atomic_load(&hidden_end)));
+    if (visible < 0 || hidden < 0)
+        return visible < 0 ? hidden : visible;
+    return visible < hidden ? visible : hidden;
 }

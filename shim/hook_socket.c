@@ -125,6 +125,7 @@ static int set_listener_option(struct listener *listener, int fd, int level, int
 
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     unsigned entry = fd_entry(fd);
+    socket_option_seen(level, name);
     if (LIKELY(entry == FD_OTHER))
         return real.setsockopt(fd, level, name, value, length);
     if (fd_kind_of(entry) == FD_HIDDEN)

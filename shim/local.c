@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@ struct local {
 
 static struct local *local;
 static _Thread_local bool in_guard;
+static _Thread_local int cancel_state; /* the thread's own, while it holds the guard */
 
 bool local_start(void) {
     if (local)
@@ -57,6 +59,7 @@ bool guard_enter(void) {
     /* Set before the lock is ours: a handler that comes in between must not queue behind itself. */
     in_guard = true;
     atomic_signal_fence(memory_order_seq_cst);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     int seen = GUARD_FREE;
     if (atomic_compare_exchange_strong(&local->guard, &seen, GUARD_HELD))
         return true;
@@ -66,6 +69,7 @@ bool guard_enter(void) {
 }
 
 void guard_leave(void) {
+    int cancel = cancel_state;
     if (atomic_exchange(&local->guard, GUARD_FREE) == GUARD_WANTED) {
         int saved = errno;
         syscall(SYS_futex, &local->guard, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -73,4 +77,5 @@ void guard_leave(void) {
     }
     atomic_signal_fence(memory_order_seq_cst);
     in_guard = false;
+    pthread_setcancelstate(cancel, NULL);
 }

@@ -9,7 +9,7 @@
  * The guard is the one lock of the library; all rare changes (a registration, a claim, a close) are
  * made under it, and nothing nests inside it. A signal handler that comes while its own thread
  * holds the guard is refused it, so that it cannot deadlock; it goes straight to the kernel
- * instead.
+ * instead. A thread that holds it cannot be cancelled.
  */
 #ifndef UNHERD_LOCAL_H
 #define UNHERD_LOCAL_H

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,12 +26,48 @@ bool log_start(const struct config *config) {
     if (!config->log_file[0])
         return true;
     log_fd = hidden_take(
-        open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+        /* O_NONBLOCK: a FIFO without a reader is an error, not a server that never starts */
+        open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+             0644));
     return log_fd >= 0;
 }
 
 bool log_wants(enum log_level level) {
     return level != LOG_OFF && level <= level_now;
+}
+
+/* Whether a line fits without waiting; false for a pipe whose reader is gone. */
+static bool has_room(int fd) {
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1 && room.revents == POLLOUT;
+}
+
+/* write() without the signal that its failure raises: a reader may go, a file may not grow. */
+static void write_quietly(int fd, const char *line, size_t length) {
+    sigset_t raised;
+    sigset_t before;
+    sigset_t pending;
+    sigemptyset(&raised);
+    sigaddset(&raised, SIGPIPE);
+    sigaddset(&raised, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &raised, &before);
+    sigpending(&pending);
+    if (write(fd, line, length) < 0 && (errno == EPIPE || errno == EFBIG)) {
+        int number = errno == EPIPE ? SIGPIPE : SIGXFSZ;
+        sigdelset(&raised, number == SIGPIPE ? SIGXFSZ : SIGPIPE);
+        if (!sigismember(&pending, number)) /* else it is the server's own, and stays */
+            sigtimedwait(&raised, NULL, &(struct timespec){0});
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Never at the server's cost: no waiting for a reader, no signal, no cancellation point. */
+static void write_line(int fd, const char *line, size_t length) {
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (has_room(fd))
+        write_quietly(fd, line, length);
+    pthread_setcancelstate(cancel, NULL);
 }
 
 static int destination(void) {
@@ -69,8 +108,8 @@ void log_line(enum log_level level, const char *format, ...) {
     va_end(list);
     line[text.length] = '\n';
     int fd = destination();
-    if (fd >= 0 && write(fd, line, text.length + 1) < 0)
-        errno = saved; /* nowhere to say it, and the server must not notice */
+    if (fd >= 0)
+        write_line(fd, line, text.length + 1);
     errno = saved;
 }
 

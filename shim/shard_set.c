@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "hidden.h"
@@ -14,24 +15,46 @@
 #include "real.h"
 #include "socket_options.h"
 
-/* The memory lives as a memfd, not as an anonymous mapping: claims are record locks on its bytes.
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* Growing a file beyond RLIMIT_FSIZE is not just refused: SIGXFSZ would end the server. */
+static bool may_grow(size_t size) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || size <= limit.rlim_cur)
+        return true;
+    errno = EFBIG;
+    return false;
+}
+
+/*
+ * In the place of the last set's memory, if the record had one: a thread that still looks at that
+ * sees the old or the new, and is never without.
  */
-static bool make_memory(struct shard_set *set, int count) {
-    size_t size = sizeof(struct shared) + (size_t)count * sizeof(struct shared_shard);
-    set->memory_fd = hidden_take(memfd_create("unherd", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (set->memory_fd < 0)
-        return false;
-    if (ftruncate(set->memory_fd, (off_t)size) < 0 ||
-        real.fcntl(set->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return false;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, set->memory_fd, 0);
+static bool map_memory(struct shard_set *set) {
+    int place = set->shared ? MAP_FIXED : 0;
+    void *memory = mmap(set->shared, SET_MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | place,
+                        set->memory_fd, 0);
     if (memory == MAP_FAILED)
         return false;
     set->shared = memory;
-    set->size = size;
+    return true;
+}
+
+/* The memory lives as a memfd, not as an anonymous mapping: claims are record locks on its bytes.
+ */
+static bool make_memory(struct shard_set *set, int count) {
+    if (!may_grow(SET_MEMORY_SIZE))
+        return false;
+    set->memory_fd = hidden_take(memfd_create("unherd", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (set->memory_fd < 0 || ftruncate(set->memory_fd, (off_t)SET_MEMORY_SIZE) < 0 ||
+        real.fcntl(set->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+        !map_memory(set))
+        return false;
     set->shared->magic = SHARED_MAGIC;
     set->shared->version = SHARED_VERSION;
-    set->shared->size = (uint32_t)size;
+    set->shared->size = (uint32_t)SET_MEMORY_SIZE;
     set->shared->count = (uint32_t)count;
     atomic_store(&set->shared->generation, 1); /* 0 stands for "no generation seen yet" */
     atomic_store(&set->shared->shards[0].state, SHARD_LISTENING);
@@ -48,12 +71,29 @@ static int same_kind_of_socket(int fd) {
     return socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
+/*
+ * A socket belongs to the network namespace that its maker was in, for ever. A kernel before 5.14
+ * names none (SO_NETNS_COOKIE, socket(7)).
+ */
+static uint64_t network_of(int fd) {
+    uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+    return real.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
+}
+
+static bool is_beside(int listener_fd, int spare) {
+    if (network_of(listener_fd) == network_of(spare))
+        return true;
+    errno = EXDEV;
+    return false;
+}
+
 /* One spare, bound beside the listener, or -1 with errno. */
 static int make_spare(int listener_fd, const struct sockaddr *address, socklen_t length) {
     int spare = hidden_take(same_kind_of_socket(listener_fd));
     if (spare < 0)
         return -1;
-    if (socket_options_copy(listener_fd, spare) == 0 &&
+    if (is_beside(listener_fd, spare) && socket_options_copy(listener_fd, spare) == 0 &&
         real.setsockopt(spare, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) == 0 &&
         bind(spare, address, length) == 0)
         return spare;
@@ -88,8 +128,8 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
     *why = "no eventfd";
     set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (set->kick_fd >= 0) {
-        *why = "no spare could be bound";
         make_spares(set, listener_fd, wanted);
+        *why = errno == EXDEV ? "it belongs to another network namespace" : "no spare could be bound";
     }
     if (set->count > 1) {
         *why = set->count < wanted ? "fewer spares than asked for" : NULL;
@@ -105,10 +145,9 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
 
 bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why) {
     *why = NULL;
-    if (set->shared)
-        munmap(set->shared, set->size);
-    *set = (struct shard_set){.count = 1, .memory_fd = -1, .kick_fd = -1, .hint = -1};
-    set->fd[0] = -1;
+    set->count = 1;
+    set->fd[0] = set->memory_fd = set->kick_fd = -1;
+    atomic_store(&set->hint, -1);
     int room = (int)hidden_room() - 2; /* the memory and the eventfd */
     int possible = wanted <= 1 + room ? wanted : 1 + (room > 0 ? room : 0);
     if (!make_memory(set, possible)) {
@@ -174,11 +213,12 @@ void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
     }
 }
 
-bool set_accepts(const struct shard_set *set, int shard, int own_fd) {
+bool set_accepts(const struct shard_set *set, int shard) {
     int accepts = 0;
     socklen_t length = sizeof accepts;
-    return real.getsockopt(set_fd(set, shard, own_fd), SOL_SOCKET, SO_ACCEPTCONN, &accepts,
-                           &length) == 0 &&
+    if (shard == 0)
+        return true;
+    return real.getsockopt(set->fd[shard], SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 &&
            accepts;
 }
 
@@ -216,6 +256,5 @@ void set_close(struct shard_set *set) {
     hidden_close(set->kick_fd);
     hidden_close(set->memory_fd);
     set->kick_fd = set->memory_fd = -1;
-    /* The memory stays mapped until the slot is used again: another thread may be reading it now.
-     */
+    /* The memory stays mapped for the record's next set: another thread may be reading it now. */
 }

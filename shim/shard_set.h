@@ -22,6 +22,9 @@
 #include "config.h"
 #include "shared.h"
 
+/* As large for every set; what no shard uses is never touched, and takes no memory. */
+enum { SET_MEMORY_SIZE = sizeof(struct shared) + SHARDS_MAX * sizeof(struct shared_shard) };
+
 struct shard_set {
     int count;          /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
     unsigned steal;     /* thieves per shard */
@@ -29,13 +32,12 @@ struct shard_set {
     int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1: shard 0 is the server's own */
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
-    struct shared *shared; /* size bytes */
-    size_t size;
+    struct shared *shared; /* NULL until the record is first used, the same address ever after */
     _Atomic int hint; /* watch.c: the watch that was last used with this set, an index or -1 */
 };
 
 /*
- * *set must be zeroed, or once made and closed. Makes the set of a socket that has just begun to
+ * *set must be zeroed, or once made and closed, or refused. Makes the set of a socket that has just begun to
  * listen. wanted: shards in all; 1 asks for the shared memory alone. Returns true, perhaps with
  * fewer shards than wanted; then *why says the cause in a few words (else NULL). False when there
  * is not even shared memory; *why says the cause, nothing is left.
@@ -66,8 +68,8 @@ static inline bool set_is_listening(const struct shard_set *set, int shard) {
     return atomic_load(&set->shared->shards[shard].state) == SHARD_LISTENING;
 }
 
-/* Whether the kernel says that the shard listens; one system call. */
-bool set_accepts(const struct shard_set *set, int shard, int own_fd);
+/* Whether the kernel says that the shard listens; one system call. Shard 0, the server's, always. */
+bool set_accepts(const struct shard_set *set, int shard);
 
 /*
  * Whether accept on the listener would block. Asked of the kernel until it was seen with

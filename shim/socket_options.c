@@ -1,8 +1,10 @@
 #include "socket_options.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +14,12 @@
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
 #define TCP_FASTOPEN_NO_COOKIE 34
+#endif
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+#ifndef TCP_AO_ADD_KEY
+#define TCP_AO_ADD_KEY 38
 #endif
 
 struct option {
@@ -49,11 +57,13 @@ static const struct option options[] = {
     {SOL_SOCKET, SO_MAX_PACING_RATE, false, false},
     {IPPROTO_IP, IP_TOS, false, false},
     {IPPROTO_IP, IP_TTL, false, false},
+    {IPPROTO_IP, IP_MINTTL, false, true},
     {IPPROTO_IP, IP_MTU_DISCOVER, false, false},
     {IPPROTO_IP, IP_RECVTOS, false, false},
     {IPPROTO_IP, IP_PKTINFO, false, false},
     {IPPROTO_IPV6, IPV6_TCLASS, false, false},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, false, false},
+    {IPPROTO_IPV6, IPV6_MINHOPCOUNT, false, true},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, false, false},
     {IPPROTO_TCP, TCP_CONGESTION, false, false},
     {IPPROTO_TCP, TCP_NODELAY, false, false},
@@ -72,6 +82,9 @@ static const struct option options[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, false, false},
     {IPPROTO_TCP, TCP_FASTOPEN, false, false},
 };
+
+/* Keys of signed segments (RFC 2385, RFC 5925) were set in this process; they cannot be read back. */
+static atomic_bool any_keys;
 
 enum { VALUE_SIZE = 64 }; /* the longest, a device's or an algorithm's name, has 16 bytes */
 
@@ -95,24 +108,36 @@ static int copy_one(int from, int to, const struct option *option) {
     return real.setsockopt(to, option->level, option->name, wanted, wanted_length);
 }
 
-/* A classic BPF filter on the listener also filters the connections' segments; it can be read back.
+/*
+ * A classic BPF filter on the listener also filters the connections' segments. It can be read back;
+ * one of the other kind cannot (EACCES), and a spare without it would let in what it keeps out.
  */
-static void copy_filter(int from, int to) {
+static int copy_filter(int from, int to) {
     struct sock_filter code[256];
     socklen_t count =
         sizeof code / sizeof code[0]; /* in instructions, not bytes: socket(7), SO_GET_FILTER */
-    if (real.getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0 || !count)
-        return;
+    if (real.getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0)
+        return -1;
+    if (!count)
+        return 0;
     struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
-    real.setsockopt(to, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    return real.setsockopt(to, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 int socket_options_copy(int from, int to) {
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (copy_one(from, to, &options[i]) < 0 && options[i].required)
             return -1;
-    copy_filter(from, to);
-    return 0;
+    if (atomic_load(&any_keys)) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return copy_filter(from, to);
+}
+
+void socket_option_seen(int level, int name) {
+    if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
+        atomic_store(&any_keys, true);
 }
 
 int socket_option_is_shared(int level, int name) {

@@ -8,9 +8,13 @@
  * Gives `to`, a new socket of the same kind, every option in which it differs from `from`. Only
  * differences are set: setting some options, even to the value that they have, changes more than
  * the value (SO_RCVBUF ends auto-tuning). Returns 0, or -1 with errno when one that matters before
- * bind() (IPV6_V6ONLY, SO_REUSEADDR) was refused; any other refusal is passed over.
+ * bind() (IPV6_V6ONLY, SO_REUSEADDR) or that keeps somebody out (a filter, a least TTL, keys) was
+ * refused or cannot be read; any other refusal is passed over.
  */
 int socket_options_copy(int from, int to);
+
+/* The server sets that option, on any socket: some cannot be read back, and so are remembered. */
+void socket_option_seen(int level, int name);
 
 /* Whether an option that the server sets on a listener is to reach the other shards too. */
 int socket_option_is_shared(int level, int name);

@@ -140,7 +140,7 @@ static void sync_shard(struct watch *watch, const struct shard_set *set, int sha
         return;
     /* What the shared memory says is checked: one that does not listen would be reported without
      * end. */
-    if (set_accepts(set, shard, watch->fd) && shards_register(watch, shard) < 0)
+    if (set_accepts(set, shard) && shards_register(watch, shard) < 0)
         log_line(LOG_DEBUG, "shard %d is not watched: %s", shard, log_errno(errno));
 }
 

@@ -16,7 +16,7 @@
 #include "shard_bits.h"
 #include "shard_set.h"
 
-enum { WATCH_LIMIT = 1024, INSTANCE_LIMIT = 512, NO_WATCH = -1 };
+enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
     int epfd;              /* the server's number at the time of the first registration */

@@ -32,12 +32,12 @@ static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
     return &set->shared->shards[shard];
 }
 
+/* Asked of the kernel: a shard that does not listen, whatever the shared memory says of it, would
+ * be reported to its owner without end. */
 static bool take(struct shard_set *set, int shard) {
     if (!try_lock(set, shard))
         return false;
-    if (set_is_listening(set, shard))
-        return true;
-    if (set_listen(set, shard) == 0) {
+    if (set_accepts(set, shard) || set_listen(set, shard) == 0) {
         atomic_store(&shard_of(set, shard)->state, SHARD_LISTENING);
         return true;
     }
@@ -59,7 +59,7 @@ int worker_claim(struct shard_set *set, const struct shard_bits *ours) {
 int worker_share(const struct shard_set *set) {
     int least = 0;
     for (int i = 1; i < set->count; i++)
-        if (set_is_listening(set, i) &&
+        if (set_is_listening(set, i) && set_accepts(set, i) &&
             atomic_load(&shard_of(set, i)->sharers) < atomic_load(&shard_of(set, least)->sharers))
             least = i;
     atomic_fetch_add(&shard_of(set, least)->sharers, 1);

@@ -252,7 +252,7 @@ static void garbage_is_survived(void **state) {
     srand(2);
     for (int round = 0; round < 500; round++) {
         unsigned char *bytes = (unsigned char *)set.shared;
-        for (size_t i = 0; i < set.size; i++)
+        for (size_t i = 0; i < SET_MEMORY_SIZE; i++)
             bytes[i] = round % 3 == 0 ? 0xff : round % 3 == 1 ? 0 : (unsigned char)rand();
         set_kick(&set);
         wait_here(events, 0);
