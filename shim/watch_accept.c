@@ -84,6 +84,7 @@ static int accept_from_one(struct shard_set *set, struct watch *watch,
 static void note_home(struct watch *watch, const struct shard_set *set) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&set->shared->shards[watch->home].home, 1, memory_order_relaxed);
+    worker_took_home(set, watch->home);
     if (worker_is_shared(set, watch->home))
         count_taken(watch, set, watch->home);
 }
@@ -92,17 +93,35 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&set->shared->shards[watch->home].stolen, 1, memory_order_relaxed);
     rotate(watch, set, shard);
+    if (set->steal && atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
+        worker_took_stolen(set, shard)) {
+        atomic_store(&watch->wide, true);
+        atomic_store(&watch->instance->work, true);
+    }
 }
 
-/* The shards that are watched beside home, next neighbour first; returns how many. */
+/* Whom an accept is for: a worker; or nobody that waits here, who then may take from every shard. */
+static int home_of(const struct watch *watch) {
+    return watch ? watch->home : 0;
+}
+
+static void reach_of(const struct shard_set *set, const struct watch *watch,
+                     struct shard_bits *reach) {
+    if (!watch)
+        worker_listening(set, reach);
+    else
+        *reach = atomic_load(&watch->armed) ? watch->registered : watch->reach;
+}
+
+/* The shards within reach beside home, next neighbour first; returns how many. */
 static int list_neighbours(const struct shard_set *set, const struct watch *watch, int own_fd,
                            struct pollfd *list, int *shards) {
-    const struct shard_bits *reach =
-        atomic_load(&watch->armed) ? &watch->registered : &watch->reach;
+    struct shard_bits reach;
+    reach_of(set, watch, &reach);
     int count = 0;
     for (int step = 1; step < set->count; step++) {
-        int shard = (watch->home + step) % set->count;
-        if (!bits_has(reach, shard))
+        int shard = (home_of(watch) + step) % set->count;
+        if (!bits_has(&reach, shard))
             continue;
         shards[count] = shard;
         list[count++] = (struct pollfd){.fd = set_fd(set, shard, own_fd), .events = POLLIN};
@@ -120,7 +139,7 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
         if (!list[i].revents)
             continue;
         int fd = take(set, shards[i], call);
-        if (fd >= 0)
+        if (fd >= 0 && watch)
             note_stolen(watch, set, shards[i]);
         if (fd >= 0 || errno != EAGAIN)
             return fd;
@@ -139,15 +158,13 @@ static bool is_served(const struct watch *watch) {
 }
 
 static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
-    int fd = take(set, watch->home, call);
-    if (fd >= 0) {
+    int fd = take(set, home_of(watch), call);
+    if (fd >= 0 && watch)
         note_home(watch, set);
+    if (fd >= 0 || errno != EAGAIN || (watch && is_served(watch)))
         return fd;
-    }
-    if (errno != EAGAIN || is_served(watch))
-        return -1;
     fd = steal(set, watch, call);
-    if (fd < 0 && errno == EAGAIN)
+    if (fd < 0 && errno == EAGAIN && watch)
         atomic_fetch_add_explicit(&set->shared->shards[watch->home].empty, 1, memory_order_relaxed);
     return fd;
 }
@@ -179,7 +196,7 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     int shards[SHARDS_MAX];
     int count = list_neighbours(set, watch, own_fd, list, shards);
     if (count < SHARDS_MAX)
-        list[count++] = (struct pollfd){.fd = set_fd(set, watch->home, own_fd), .events = POLLIN};
+        list[count++] = (struct pollfd){.fd = set_fd(set, home_of(watch), own_fd), .events = POLLIN};
     struct timeval most = {0};
     socklen_t length = sizeof most;
     real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);
@@ -192,15 +209,27 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     return ready > 0;
 }
 
+/* Without a worker on any of the spares the kernel's own accept does it all. */
+static bool is_one_queue(const struct shard_set *set, const struct watch *watch) {
+    struct shard_bits listening;
+    if (set->count == 1 || watch)
+        return set->count == 1;
+    worker_listening(set, &listening);
+    return bits_next(&listening, 1) < 0;
+}
+
 int watch_accept(struct shard_set *set, const struct accept_call *call) {
     struct watch *watch = watch_of(set);
-    if (set->count == 1 || !watch || !watch->begun)
+    if (watch && !watch->begun)
+        watch = NULL;
+    if (is_one_queue(set, watch))
         return accept_from_one(set, watch, call);
     int fd;
     while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && set_blocks(set, call->fd)) {
         if (!wait_for_any(set, watch, call->fd))
             return -1;
-        atomic_store(&watch->served, false); /* this wait was one of its own */
+        if (watch)
+            atomic_store(&watch->served, false); /* this wait was one of its own */
     }
     return fd;
 }

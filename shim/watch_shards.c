@@ -8,6 +8,8 @@
 #include "real.h"
 #include "worker.h"
 
+enum { RETRY_WAITS = 64 };
+
 static int control(const struct watch *watch, int op, int fd, uint32_t events) {
     struct epoll_event event = {.events = events, .data.u64 = atomic_load(&watch->data)};
     return real.epoll_ctl(watch->instance->epfd, op, fd, &event);
@@ -32,12 +34,34 @@ void shards_unregister(struct watch *watch, int shard) {
     bits_remove(&watch->registered, shard);
 }
 
+bool shards_is_deaf(const struct watch *watch) {
+    return atomic_load(&watch->set) && atomic_load(&watch->armed) && !atomic_load(&watch->leaving) &&
+           !watch->frozen && !bits_has(&watch->registered, watch->home);
+}
+
+/* The kernel refuses a registration that it had before (ENOSPC, ENOMEM): said once. */
+static void lose(struct watch *watch) {
+    static atomic_bool said;
+    if (!atomic_exchange(&said, true))
+        log_line(LOG_WARN, "a registration could not be renewed, and will be tried again: %s",
+                 log_errno(errno));
+    watch->retry = RETRY_WAITS;
+    atomic_store(&watch->instance->work, true);
+    if (shards_is_deaf(watch))
+        atomic_store(&watch->instance->deaf, true);
+}
+
+void shards_repair(struct watch *watch) {
+    if (shards_is_deaf(watch) && shards_register(watch, watch->home) < 0)
+        lose(watch);
+}
+
 void shards_rotate(struct watch *watch, int shard) {
     if ((watch->frozen && !shard) || !bits_has(&watch->registered, shard))
         return;
     shards_unregister(watch, shard);
     if (shards_register(watch, shard) < 0)
-        log_line(LOG_WARN, "a registration could not be renewed: %s", log_errno(errno));
+        lose(watch);
 }
 
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
@@ -61,17 +85,15 @@ static void register_kick(struct watch *watch, const struct shard_set *set) {
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
 }
 
-/* Home in the kernel: registered before the others are told, and shard 0 behind it if it is
- * another. */
+/* Home in the kernel: registered before the others are told, and before shard 0 is let go, which
+ * comes back as a thief's. */
 static bool settle(struct watch *watch, int home) {
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
+        return false;
     if (home != 0)
-        shards_unregister(watch, 0); /* the server's own registration; comes back as a thief's */
+        shards_unregister(watch, 0);
     watch->home = home;
-    if (bits_has(&watch->registered, home) || shards_register(watch, home) == 0)
-        return true;
-    watch->home = 0;
-    shards_register(watch, 0);
-    return false;
+    return true;
 }
 
 static void say_home(const struct watch *watch) {
@@ -90,8 +112,10 @@ static void find_home(struct watch *watch, struct shard_set *set) {
     }
     watch->begun = true;
     watch->shares_home = home < 0;
-    if (watch->shares_home)
-        settle(watch, worker_share(set));
+    if (watch->shares_home) {
+        settle(watch, worker_least_shared(set)); /* else home stays shard 0, as registered */
+        worker_share(set, watch->home);
+    }
     say_home(watch);
     register_kick(watch, set);
     worker_announce(set, watch->home);
@@ -141,22 +165,39 @@ static void sync_shard(struct watch *watch, const struct shard_set *set, int sha
     /* What the shared memory says is checked: one that does not listen would be reported without
      * end. */
     if (set_accepts(set, shard) && shards_register(watch, shard) < 0)
-        log_line(LOG_DEBUG, "shard %d is not watched: %s", shard, log_errno(errno));
+        lose(watch);
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
     struct shard_bits ours;
     struct shard_bits view;
+    struct shard_bits listening;
     bool unproven = false;
+    worker_listening(set, &listening);
     shards_of_process(set, &ours);
     worker_view(set, watch->home, &ours, &view, &unproven);
     if (unproven) {
         atomic_store(&watch->instance->probing, true);
         watch->seen_generation = 0; /* until it is proven, every wait looks again */
     }
+    if (atomic_load(&watch->wide))
+        view = listening;
+    atomic_store(&watch->is_partial, bits_count(&view) < bits_count(&listening));
     for (int i = 0; i < set->count; i++)
         if (i != watch->home)
             sync_shard(watch, set, i, bits_has(&view, i));
+}
+
+/* Whether there is something to look at: the claims, or what was refused some waits ago. */
+static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent) {
+    bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
+    if (!is_same && watch->seen_generation)
+        atomic_store(&watch->wide, false); /* other workers, or other homes: it may not be needed any more */
+    bool is_widening = atomic_load(&watch->wide) && atomic_load(&watch->is_partial);
+    if (!watch->retry)
+        return !is_same || is_widening;
+    atomic_store(&watch->instance->work, true);
+    return --watch->retry == 0 || !is_same || is_widening;
 }
 
 void shards_sync(struct watch *watch) {
@@ -166,7 +207,7 @@ void shards_sync(struct watch *watch) {
     uint32_t generation = atomic_load(&set->shared->generation);
     uint32_t concurrent = atomic_load(&set->shared->concurrent);
     move_to_own_home(watch, set, generation);
-    if (watch->seen_generation == generation && watch->seen_concurrent == concurrent)
+    if (!is_due(watch, generation, concurrent))
         return;
     watch->seen_generation = generation;
     watch->seen_concurrent = concurrent;
@@ -180,8 +221,12 @@ int shards_renew(struct watch *watch, bool announced) {
         shards_unregister(watch, i);
     if (was_filtered)
         control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
-    if (shards_register(watch, watch->home) < 0)
+    if (shards_register(watch, watch->home) < 0) {
+        int saved = errno;
+        lose(watch);
+        errno = saved;
         return -1;
+    }
     if (was_filtered) {
         register_kick(watch, set);
         if (announced)

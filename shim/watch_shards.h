@@ -13,6 +13,12 @@
 int shards_register(struct watch *watch, int shard);
 void shards_unregister(struct watch *watch, int shard);
 
+/* Whether the server is told of no connection at all, because its registration was refused. */
+bool shards_is_deaf(const struct watch *watch);
+
+/* Registers home again, if that was lost. */
+void shards_repair(struct watch *watch);
+
 /* To the end of the shard's queue of waiters. */
 void shards_rotate(struct watch *watch, int shard);
 

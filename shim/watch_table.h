@@ -25,6 +25,7 @@ struct instance {
     _Atomic int waiting;   /* threads inside epoll_wait on it */
     _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
     _Atomic bool work;     /* something is to be done before the next wait: look at the watches */
+    _Atomic bool deaf;     /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool probing;  /* worker_view() still asks whether two workers wait at once */
     _Atomic bool filtered; /* events of some watch are looked at before the server sees them */
     _Atomic uint64_t filter[4]; /* a Bloom filter of the epoll_data of those watches */
@@ -55,6 +56,9 @@ struct watch {
     uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t tried_generation;  /* in which a worker without a home of its own last tried for one */
     uint32_t seen_concurrent;   /* the same of `concurrent` */
+    _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
+    _Atomic bool is_partial; /* there are shards that it does not watch */
+    unsigned retry;   /* waits until what could not be registered is tried again; 0: all is */
     bool is_filtered;           /* its events are looked at before the server sees them */
     uint32_t kicks_noticed;     /* so far */
     uint32_t kicks_before;      /* kicks_done before the wait */

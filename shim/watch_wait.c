@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "local.h"
 #include "watch_current.h"
@@ -26,6 +27,7 @@ static void prepare(struct watch *watch) {
         shards_end(watch);
         return;
     }
+    shards_repair(watch);
     if (!watch->begun) {
         shards_begin(watch);
         return;
@@ -41,6 +43,7 @@ static void prepare_all(struct instance *instance) {
     if (!guard_enter())
         return;
     atomic_store(&instance->work, false);
+    atomic_store(&instance->deaf, false);
     WATCHES_OF (watch, instance)
         prepare(watch);
     guard_leave();
@@ -106,10 +109,44 @@ static bool is_positive(struct timespec time) {
     return time.tv_sec > 0 || (time.tv_sec == 0 && time.tv_nsec > 0);
 }
 
+/* What the kernel would report of the watches that it no longer knows of. */
+static int look_at_deaf(const struct instance *instance, const struct wait_call *call) {
+    int count = 0;
+    WATCHES_OF (watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (!set || !shards_is_deaf(watch) || count >= call->most)
+            continue;
+        struct pollfd home = {.fd = set_fd(set, watch->home, watch->fd), .events = POLLIN};
+        if (poll(&home, 1, 0) > 0)
+            call->events[count++] =
+                (struct epoll_event){.events = EPOLLIN, .data.u64 = atomic_load(&watch->data)};
+    }
+    return count;
+}
+
+/* In short turns, since no connection would end it; before the next, the registration is tried again. */
+static int wait_deaf(const struct instance *instance, struct wait_call *call) {
+    static const struct timespec turn = {.tv_nsec = 50000000};
+    struct timespec asked = call->timeout;
+    bool is_shortened = !call->has_timeout || is_positive(plus(asked, turn, -1));
+    bool was_timed = call->has_timeout;
+    if (is_shortened) {
+        call->has_timeout = true;
+        call->timeout = turn;
+    }
+    int count = call->wait(call);
+    call->has_timeout = was_timed;
+    call->timeout = asked;
+    if (count == 0)
+        count = look_at_deaf(instance, call);
+    return count == 0 && is_shortened ? -2 : count;
+}
+
 /* One wait; -2 stands for "nothing but our own events: wait on". */
 static int wait_once(struct instance *instance, struct wait_call *call) {
     bool probing = begin(instance);
-    int count = call->wait(call);
+    bool is_deaf = atomic_load_explicit(&instance->deaf, memory_order_relaxed);
+    int count = is_deaf ? wait_deaf(instance, call) : call->wait(call);
     int saved = errno;
     if (probing)
         probe(instance, false);
@@ -124,8 +161,7 @@ static int wait_once(struct instance *instance, struct wait_call *call) {
 
 int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
-    bool is_timed = call->has_timeout && is_positive(call->timeout) &&
-                    atomic_load_explicit(&instance->filtered, memory_order_relaxed);
+    bool is_timed = call->has_timeout && is_positive(call->timeout);
     struct timespec end = {0};
     if (is_timed)
         end = plus(now(), call->timeout, 1);

@@ -1,10 +1,14 @@
 #include "worker.h"
 
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "real.h"
+
+/* Longer than an honest request keeps an owner from its shard; shorter than a client's patience. */
+enum { STUCK_MS = 100 };
 
 static int record_lock(const struct shard_set *set, int command, short type, int shard,
                        struct flock *lock) {
@@ -56,14 +60,17 @@ int worker_claim(struct shard_set *set, const struct shard_bits *ours) {
     return -1;
 }
 
-int worker_share(const struct shard_set *set) {
+int worker_least_shared(const struct shard_set *set) {
     int least = 0;
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i) && set_accepts(set, i) &&
             atomic_load(&shard_of(set, i)->sharers) < atomic_load(&shard_of(set, least)->sharers))
             least = i;
-    atomic_fetch_add(&shard_of(set, least)->sharers, 1);
     return least;
+}
+
+void worker_share(const struct shard_set *set, int shard) {
+    atomic_fetch_add(&shard_of(set, shard)->sharers, 1);
 }
 
 void worker_unshare(const struct shard_set *set, int shard) {
@@ -74,11 +81,11 @@ bool worker_is_shared(const struct shard_set *set, int shard) {
     return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed) > 0;
 }
 
-static void all_listening(const struct shard_set *set, struct shard_bits *bits) {
-    *bits = (struct shard_bits){0};
+void worker_listening(const struct shard_set *set, struct shard_bits *listening) {
+    *listening = (struct shard_bits){0};
     for (int i = 0; i < set->count; i++)
         if (set_is_listening(set, i))
-            bits_add(bits, i);
+            bits_add(listening, i);
 }
 
 /* So few that every worker watches all of them, whoever owns which. */
@@ -108,7 +115,7 @@ void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
     atomic_store(&shard_of(set, shard)->waiting, 0);
     unlock(set, shard);
-    all_listening(set, &listening);
+    worker_listening(set, &listening);
     if (!is_few(set, &listening) || any_shared(set, &listening))
         worker_announce(set, shard);
 }
@@ -135,7 +142,7 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
                  struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
     uint32_t generation = atomic_load(&set->shared->generation);
-    all_listening(set, &listening);
+    worker_listening(set, &listening);
     bool few = is_few(set, &listening);
     *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
     *view = listening;
@@ -143,6 +150,26 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, home, ours, &listening, view);
+}
+
+static uint32_t milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000) | 1U; /* 0 means never */
+}
+
+void worker_took_home(const struct shard_set *set, int shard) {
+    _Atomic uint32_t *since = &shard_of(set, shard)->stolen_since;
+    if (atomic_load_explicit(since, memory_order_relaxed))
+        atomic_store_explicit(since, 0, memory_order_relaxed);
+}
+
+bool worker_took_stolen(const struct shard_set *set, int shard) {
+    uint32_t now = milliseconds();
+    uint32_t since = 0;
+    if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
+        return false;
+    return now - since >= STUCK_MS;
 }
 
 bool worker_begin_wait(struct shard_set *set, int home, const struct shard_bits *ours) {

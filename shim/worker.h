@@ -26,8 +26,12 @@
  */
 int worker_claim(struct shard_set *set, const struct shard_bits *ours);
 
+/* All shards that listen. */
+void worker_listening(const struct shard_set *set, struct shard_bits *listening);
+
 /* A home that is somebody else's too, for a worker that found none free: the one shared least. */
-int worker_share(const struct shard_set *set);
+int worker_least_shared(const struct shard_set *set);
+void worker_share(const struct shard_set *set, int shard);
 void worker_unshare(const struct shard_set *set, int shard);
 
 /* Whether several workers sit at that shard, so that they have to take turns. */
@@ -47,6 +51,13 @@ void worker_release(struct shard_set *set, int shard);
  */
 void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
                  struct shard_bits *view, bool *unproven);
+
+/*
+ * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns true
+ * when the owner has taken none for so long that it is stuck, and others of its kind may be.
+ */
+void worker_took_home(const struct shard_set *set, int shard);
+bool worker_took_stolen(const struct shard_set *set, int shard);
 
 /*
  * For worker_view()'s question: the worker at `home` begins to wait. True when another living

@@ -112,6 +112,13 @@ static void a_spare_that_cannot_listen_is_not_claimed(void **state) {
     end_child(first);
 }
 
+/* As a worker that found no shard free does. */
+static int sit_down(void) {
+    int home = worker_least_shared(&set);
+    worker_share(&set, home);
+    return home;
+}
+
 static void those_without_a_home_spread_over_all(void **state) {
     (void)state;
     int count[SHARDS] = {0};
@@ -119,7 +126,7 @@ static void those_without_a_home_spread_over_all(void **state) {
     for (int i = 0; i < 4; i++)
         owners[i] = start_child(claim, NULL);
     for (int i = 0; i < 8; i++)
-        count[worker_share(&set)]++;
+        count[sit_down()]++;
     for (int i = 0; i < SHARDS; i++) {
         assert_int_equal(count[i], i < 4 ? 2 : 0); /* a spare is nobody's home */
         assert_int_equal(worker_is_shared(&set, i), i < 4);
@@ -127,7 +134,7 @@ static void those_without_a_home_spread_over_all(void **state) {
     worker_unshare(&set, 3);
     worker_unshare(&set, 3);
     assert_false(worker_is_shared(&set, 3));
-    assert_int_equal(worker_share(&set), 3);
+    assert_int_equal(sit_down(), 3);
     for (int i = 0; i < 4; i++)
         end_child(owners[i]);
 }
@@ -203,16 +210,34 @@ static void fill(int kind) {
         bytes[i] = kind == 0 ? 0xff : kind == 1 ? 0 : (unsigned char)rand();
 }
 
+/* The clock is the kernel's coarse one: the wait is for as long as the test of it takes, at most 5 s. */
+static void an_owner_that_takes_nothing_for_long_is_stuck(void **state) {
+    (void)state;
+    assert_false(worker_took_stolen(&set, 0));
+    assert_false(worker_took_stolen(&set, 0));
+    bool is_stuck = false;
+    for (int i = 0; i < 500 && !is_stuck; i++) {
+        usleep(10000);
+        is_stuck = worker_took_stolen(&set, 0);
+    }
+    assert_true(is_stuck);
+    assert_false(worker_took_stolen(&set, 1));
+    worker_took_home(&set, 0);
+    assert_false(worker_took_stolen(&set, 0));
+}
+
 static void use_everything(void) {
     struct shard_bits view;
     bool unproven;
     int shard = worker_claim(&set, &none);
     assert_in_range(shard + 1, 0, SHARDS);
-    int home = worker_share(&set);
+    int home = sit_down();
     assert_in_range(home, 0, SHARDS - 1);
     worker_view(&set, home, &none, &view, &unproven);
     BITS_EACH (i, &view)
         assert_in_range(i, 0, SHARDS - 1);
+    worker_took_stolen(&set, home);
+    worker_took_home(&set, home);
     worker_begin_wait(&set, home, &none);
     worker_end_wait(&set, home);
     worker_unshare(&set, home);
@@ -239,6 +264,7 @@ int main(void) {
         WITH_SET(the_dead_leave_their_shard_to_the_next),
         WITH_SET(a_released_shard_is_claimed_again),
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
+        WITH_SET(an_owner_that_takes_nothing_for_long_is_stuck),
         WITH_SET(those_without_a_home_spread_over_all),
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
