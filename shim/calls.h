@@ -51,6 +51,8 @@
     VAR(int, fcntl, int)                                                                           \
     VAR(int, fcntl64, int)                                                                         \
     VAR(int, ioctl, unsigned long)                                                                 \
+    CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f),             \
+         (number, a, b, c, d, e, f))                                                               \
     CALL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),               \
          (resource, limit))                                                                        \
     CALL(int, setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit),           \

@@ -68,6 +68,8 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int most,
         return real.epoll_pwait2(epfd, events, most, timeout, mask);
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
+    if (timeout && !is_address(timeout))
+        return real.epoll_pwait2(epfd, events, most, timeout, mask);
     return wait_on(entry,
                    &(struct wait_call){real_epoll_pwait2, epfd, events, most, timeout != NULL,
                                        timeout ? *timeout : (struct timespec){0}, mask});
@@ -79,7 +81,8 @@ HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
         return bad_descriptor();
     if (LIKELY(entry == FD_OTHER))
         return real.epoll_ctl(epfd, op, fd, event);
-    if (fd_kind_of(entry) != FD_LISTENER || !listener_is_real(fd))
+    bool is_readable = op == EPOLL_CTL_DEL || is_address(event);
+    if (fd_kind_of(entry) != FD_LISTENER || !is_readable || !listener_is_real(fd))
         return real.epoll_ctl(epfd, op, fd, event);
     return watch_ctl(epfd, op, fd, &listener_at(fd_index_of(entry))->set, event);
 }

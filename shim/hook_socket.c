@@ -108,7 +108,7 @@ HOOK int getsockopt(int fd, int level, int name, void *restrict value, socklen_t
 static int set_listener_option(struct listener *listener, int fd, int level, int name,
                                const void *value, socklen_t length) {
     bool is_group = level == SOL_SOCKET && name == SO_REUSEPORT && listener->set.count > 1;
-    if (is_group && value &&
+    if (is_group && is_address(value) &&
         length >= sizeof(int)) { /* ours stays on; the server reads back its own */
         int asked;
         memcpy(&asked, value, sizeof asked);

@@ -113,9 +113,12 @@ static void decide(struct decision *decision, int fd, bool was_listening) {
         settle_on(decision, MODE_REUSEPORT, "as asked");
 }
 
-/* What was asked for by name and could not be had whole is said at `warn`. */
+/* What was asked for by name and could not be had whole is said at `warn`; of the same cause, once.
+ */
 static void say(const struct decision *decision, const struct shard_set *set, int error) {
-    enum log_level level = decision->falls_short ? LOG_WARN : LOG_INFO;
+    static _Atomic(const char *) said;
+    bool is_new = decision->falls_short && atomic_exchange(&said, decision->why) != decision->why;
+    enum log_level level = is_new ? LOG_WARN : LOG_INFO;
     if (decision->mode == MODE_OFF)
         log_line(level, "%s: left alone (%s)", decision->address, decision->why);
     else if (set->count > 1)
@@ -131,13 +134,21 @@ static void say(const struct decision *decision, const struct shard_set *set, in
 
 /* ---- adoption ---- */
 
+/* The first time at `warn`, after that only for who asks: a server may have a thousand listeners.
+ */
+static enum log_level once(atomic_bool *said) {
+    return atomic_exchange(said, true) ? LOG_DEBUG : LOG_WARN;
+}
+
 static struct listener *make(int fd, struct decision *decision, int backlog) {
+    static atomic_bool said_full;
+    static atomic_bool said_refused;
     struct listener *listener = NULL;
     for (int i = 0; i < LISTENER_LIMIT && !listener; i++)
         if (!listeners[i].references)
             listener = &listeners[i];
     if (!listener) {
-        log_line(LOG_WARN, "%s: left alone (too many listeners)", decision->address);
+        log_line(once(&said_full), "%s: left alone (too many listeners)", decision->address);
         return NULL;
     }
     const char *shortfall = NULL;
@@ -146,7 +157,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     listener->reuseport = option_of(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
     errno = 0;
     if (!set_make(&listener->set, fd, wanted, backlog, &shortfall)) {
-        log_line(LOG_WARN, "%s: left alone (%s: %s)", decision->address, shortfall,
+        log_line(once(&said_refused), "%s: left alone (%s: %s)", decision->address, shortfall,
                  log_errno(errno));
         return NULL;
     }
@@ -176,7 +187,9 @@ static void adopt(int fd, int backlog, bool was_listening) {
     }
     if (!guard_enter())
         return;
-    struct listener *listener = make(fd, &decision, backlog);
+    struct listener *listener = NULL;
+    if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
+        listener = make(fd, &decision, backlog);
     if (listener) {
         int index = (int)(listener - listeners);
         listener->references = 1;
@@ -207,13 +220,13 @@ int listener_listen(int fd, int backlog) {
 /* ---- numbers that come and go ---- */
 
 static void release(struct listener *listener, int fd) {
-    bool last = listener->references <= 1 + atomic_load(&listener->orphaned);
-    watch_listener_closing(&listener->set, fd, last);
     if (!guard_enter()) {
         atomic_fetch_add(&listener->orphaned, 1);
         return;
     }
-    if (--listener->references <= atomic_load(&listener->orphaned)) {
+    bool last = --listener->references <= atomic_load(&listener->orphaned);
+    watch_listener_closing(&listener->set, fd, last);
+    if (last) {
         set_close(&listener->set);
         listener->references = 0;
         atomic_store(&listener->orphaned, 0);

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "real.h"
+
 enum guard_state { GUARD_FREE, GUARD_HELD, GUARD_WANTED };
 
 struct local {
@@ -34,22 +36,27 @@ bool local_start(void) {
     return true;
 }
 
+/* Straight to the kernel: the number is asked after a fork that no library saw. */
+static pid_t kernel_pid(void) {
+    return (pid_t)real.syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
 pid_t local_pid(void) {
     pid_t pid = atomic_load_explicit(&local->pid, memory_order_relaxed);
     if (!pid) {
-        pid = (pid_t)syscall(SYS_getpid);
+        pid = kernel_pid();
         atomic_store_explicit(&local->pid, pid, memory_order_relaxed);
     }
     return pid;
 }
 
 bool local_is_borrowed(void) {
-    return local && local_pid() != (pid_t)syscall(SYS_getpid);
+    return local && local_pid() != kernel_pid();
 }
 
 static void guard_sleep(void) {
     int saved = errno;
-    syscall(SYS_futex, &local->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, NULL, NULL, 0);
+    real.syscall(SYS_futex, (long)&local->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, 0, 0, 0);
     errno = saved;
 }
 
@@ -72,7 +79,7 @@ void guard_leave(void) {
     int cancel = cancel_state;
     if (atomic_exchange(&local->guard, GUARD_FREE) == GUARD_WANTED) {
         int saved = errno;
-        syscall(SYS_futex, &local->guard, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        real.syscall(SYS_futex, (long)&local->guard, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
         errno = saved;
     }
     atomic_signal_fence(memory_order_seq_cst);

@@ -129,7 +129,8 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
     set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (set->kick_fd >= 0) {
         make_spares(set, listener_fd, wanted);
-        *why = errno == EXDEV ? "it belongs to another network namespace" : "no spare could be bound";
+        *why =
+            errno == EXDEV ? "it belongs to another network namespace" : "no spare could be bound";
     }
     if (set->count > 1) {
         *why = set->count < wanted ? "fewer spares than asked for" : NULL;

@@ -33,14 +33,14 @@ struct shard_set {
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
-    _Atomic int hint; /* watch.c: the watch that was last used with this set, an index or -1 */
+    _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
 };
 
 /*
- * *set must be zeroed, or once made and closed, or refused. Makes the set of a socket that has just begun to
- * listen. wanted: shards in all; 1 asks for the shared memory alone. Returns true, perhaps with
- * fewer shards than wanted; then *why says the cause in a few words (else NULL). False when there
- * is not even shared memory; *why says the cause, nothing is left.
+ * *set must be zeroed, or once made and closed, or refused. Makes the set of a socket that has just
+ * begun to listen. wanted: shards in all; 1 asks for the shared memory alone. Returns true, perhaps
+ * with fewer shards than wanted; then *why says the cause in a few words (else NULL). False when
+ * there is not even shared memory; *why says the cause, nothing is left.
  */
 bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why);
 
@@ -68,7 +68,8 @@ static inline bool set_is_listening(const struct shard_set *set, int shard) {
     return atomic_load(&set->shared->shards[shard].state) == SHARD_LISTENING;
 }
 
-/* Whether the kernel says that the shard listens; one system call. Shard 0, the server's, always. */
+/* Whether the kernel says that the shard listens; one system call. Shard 0, the server's, always.
+ */
 bool set_accepts(const struct shard_set *set, int shard);
 
 /*

@@ -24,7 +24,8 @@ struct shared_shard {
     _Alignas(64) _Atomic uint32_t state; /* enum shard_state */
     _Atomic uint32_t epoch;   /* changes when the owner registers anew: thieves go behind it */
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
-    _Atomic uint32_t stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
+    _Atomic uint32_t
+        stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
 
     _Alignas(64) _Atomic uint32_t
         waiting;             /* the owner is in epoll_wait; kept only while it is asked for */

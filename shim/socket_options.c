@@ -83,7 +83,8 @@ static const struct option options[] = {
     {IPPROTO_TCP, TCP_FASTOPEN, false, false},
 };
 
-/* Keys of signed segments (RFC 2385, RFC 5925) were set in this process; they cannot be read back. */
+/* Keys of signed segments (RFC 2385, RFC 5925) were set in this process; they cannot be read back.
+ */
 static atomic_bool any_keys;
 
 enum { VALUE_SIZE = 64 }; /* the longest, a device's or an algorithm's name, has 16 bytes */
@@ -136,7 +137,8 @@ int socket_options_copy(int from, int to) {
 }
 
 void socket_option_seen(int level, int name) {
-    if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
+    if (level == IPPROTO_TCP &&
+        (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
         atomic_store(&any_keys, true);
 }
 

@@ -19,7 +19,8 @@
 
 #include "shard_set.h"
 
-/* epoll_ctl on a listener, which the server knows as fd. Returns and sets errno as epoll_ctl(2). */
+/* epoll_ctl on a listener, which the server knows as fd. The event can be read, unless op is DEL.
+ * Returns and sets errno as epoll_ctl(2). */
 int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event);
 
 /* A call of the epoll_wait family. `wait` makes it; it reads the other members, timeouts included.
@@ -49,7 +50,8 @@ struct accept_call {
 
 int watch_accept(struct shard_set *set, const struct accept_call *call);
 
-/* The server closes its number fd of a listener; `last` if it has no other in this process. */
+/* The server closes its number fd of a listener; `last` if it has no other in this process. Under
+ * the guard. */
 void watch_listener_closing(struct shard_set *set, int fd, bool last);
 
 /* The server closes, or has copied, a descriptor of an instance of ours. */

@@ -100,7 +100,8 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
     }
 }
 
-/* Whom an accept is for: a worker; or nobody that waits here, who then may take from every shard. */
+/* Whom an accept is for: a worker; or nobody that waits here, who then may take from every shard.
+ */
 static int home_of(const struct watch *watch) {
     return watch ? watch->home : 0;
 }
@@ -196,7 +197,8 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     int shards[SHARDS_MAX];
     int count = list_neighbours(set, watch, own_fd, list, shards);
     if (count < SHARDS_MAX)
-        list[count++] = (struct pollfd){.fd = set_fd(set, home_of(watch), own_fd), .events = POLLIN};
+        list[count++] =
+            (struct pollfd){.fd = set_fd(set, home_of(watch), own_fd), .events = POLLIN};
     struct timeval most = {0};
     socklen_t length = sizeof most;
     real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);

@@ -13,12 +13,9 @@ static void close_watch(struct watch *watch, int fd, bool last) {
 }
 
 void watch_listener_closing(struct shard_set *set, int fd, bool last) {
-    if (!guard_enter())
-        return;
     for (int i = 0; i < watch_end(); i++)
         if (atomic_load(&watch_at(i)->set) == set)
             close_watch(watch_at(i), fd, last);
-    guard_leave();
 }
 
 /* The number that we use for an instance is going: use another of its numbers. */

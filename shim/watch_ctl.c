@@ -103,12 +103,11 @@ static int modify(struct watch *watch, struct epoll_event *event) {
 
 /* Done at the next wait, unless somebody is waiting now and would still be told of connections. */
 static int delete (struct watch *watch) {
-    if (atomic_load(&watch->instance->waiting)) {
-        shards_end(watch);
-        return 0;
-    }
     atomic_store(&watch->leaving, true);
     atomic_store(&watch->instance->work, true);
+    if (atomic_load(
+            &watch->instance->waiting)) /* asked last: who begins to wait now sees the work */
+        shards_end(watch);
     return 0;
 }
 
@@ -150,7 +149,7 @@ static int control(int epfd, int op, int fd, struct shard_set *set, struct epoll
 
 int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
     bool is_known = op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL;
-    if (!is_known || (op != EPOLL_CTL_DEL && !event) || !guard_enter())
+    if (!is_known || !guard_enter())
         return real.epoll_ctl(epfd, op, fd, event); /* the kernel says what is wrong with it */
     int result = control(epfd, op, fd, set, event);
     guard_leave();

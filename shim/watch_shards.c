@@ -35,8 +35,9 @@ void shards_unregister(struct watch *watch, int shard) {
 }
 
 bool shards_is_deaf(const struct watch *watch) {
-    return atomic_load(&watch->set) && atomic_load(&watch->armed) && !atomic_load(&watch->leaving) &&
-           !watch->frozen && !bits_has(&watch->registered, watch->home);
+    return atomic_load(&watch->set) && atomic_load(&watch->armed) &&
+           !atomic_load(&watch->leaving) && !watch->frozen &&
+           !bits_has(&watch->registered, watch->home);
 }
 
 /* The kernel refuses a registration that it had before (ENOSPC, ENOMEM): said once. */
@@ -192,7 +193,8 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
 static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent) {
     bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
     if (!is_same && watch->seen_generation)
-        atomic_store(&watch->wide, false); /* other workers, or other homes: it may not be needed any more */
+        atomic_store(&watch->wide,
+                     false); /* other workers, or other homes: it may not be needed any more */
     bool is_widening = atomic_load(&watch->wide) && atomic_load(&watch->is_partial);
     if (!watch->retry)
         return !is_same || is_widening;

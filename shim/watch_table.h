@@ -19,15 +19,15 @@
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
-    int epfd;              /* the server's number at the time of the first registration */
-    pid_t pid;             /* whose it is; a child that goes on using it only reads */
-    int references;        /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int waiting;   /* threads inside epoll_wait on it */
+    int epfd;               /* the server's number at the time of the first registration */
+    pid_t pid;              /* whose it is; a child that goes on using it only reads */
+    int references;         /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int waiting;    /* threads inside epoll_wait on it */
     _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
-    _Atomic bool work;     /* something is to be done before the next wait: look at the watches */
-    _Atomic bool deaf;     /* some watch has lost its registration, and could not have it back yet */
-    _Atomic bool probing;  /* worker_view() still asks whether two workers wait at once */
-    _Atomic bool filtered; /* events of some watch are looked at before the server sees them */
+    _Atomic bool work;      /* something is to be done before the next wait: look at the watches */
+    _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
+    _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
+    _Atomic bool filtered;      /* events of some watch are looked at before the server sees them */
     _Atomic uint64_t filter[4]; /* a Bloom filter of the epoll_data of those watches */
     _Atomic int first;          /* its watches, by index, linked through next */
 };
@@ -58,15 +58,15 @@ struct watch {
     uint32_t seen_concurrent;   /* the same of `concurrent` */
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
     _Atomic bool is_partial; /* there are shards that it does not watch */
-    unsigned retry;   /* waits until what could not be registered is tried again; 0: all is */
-    bool is_filtered;           /* its events are looked at before the server sees them */
-    uint32_t kicks_noticed;     /* so far */
-    uint32_t kicks_before;      /* kicks_done before the wait */
-    uint32_t kicks_seen;        /* kicks_done before the wait that brought the last kick */
+    unsigned retry;         /* waits until what could not be registered is tried again; 0: all is */
+    bool is_filtered;       /* its events are looked at before the server sees them */
+    uint32_t kicks_noticed; /* so far */
+    uint32_t kicks_before;  /* kicks_done before the wait */
+    uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
-    _Atomic uint32_t taken; /* accepts from a shared queue since it was last rotated */
-    _Atomic bool served;    /* an accept succeeded */
+    _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
+    _Atomic bool served;         /* an accept succeeded */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
 };

@@ -124,7 +124,8 @@ static int look_at_deaf(const struct instance *instance, const struct wait_call 
     return count;
 }
 
-/* In short turns, since no connection would end it; before the next, the registration is tried again. */
+/* In short turns, since no connection would end it; before the next, the registration is tried
+ * again. */
 static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     static const struct timespec turn = {.tv_nsec = 50000000};
     struct timespec asked = call->timeout;

@@ -53,8 +53,8 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
                  struct shard_bits *view, bool *unproven);
 
 /*
- * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns true
- * when the owner has taken none for so long that it is stuck, and others of its kind may be.
+ * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns
+ * true when the owner has taken none for so long that it is stuck, and others of its kind may be.
  */
 void worker_took_home(const struct shard_set *set, int shard);
 bool worker_took_stolen(const struct shard_set *set, int shard);

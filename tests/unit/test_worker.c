@@ -210,7 +210,8 @@ static void fill(int kind) {
         bytes[i] = kind == 0 ? 0xff : kind == 1 ? 0 : (unsigned char)rand();
 }
 
-/* The clock is the kernel's coarse one: the wait is for as long as the test of it takes, at most 5 s. */
+/* The clock is the kernel's coarse one: the wait is for as long as the test of it takes, at most 5
+ * s. */
 static void an_owner_that_takes_nothing_for_long_is_stuck(void **state) {
     (void)state;
     assert_false(worker_took_stolen(&set, 0));

@@ -1,0 +1,153 @@
+/*
+ * syscall(): libuv, and what is built on it, closes and accepts by number. What concerns a
+ * descriptor of ours is the named call's; all else goes on untouched, with all six words.
+ */
+#include "hook.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The words that name descriptors in a call of that number; none: it is not hooked. */
+enum words { NONE, FIRST, FIRST_TWO, FIRST_AND_THIRD, ALWAYS };
+
+static enum words words_of(long number) {
+    switch (number) {
+    case SYS_close:
+    case SYS_listen:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_shutdown:
+    case SYS_getsockopt:
+    case SYS_setsockopt:
+    case SYS_getsockname:
+    case SYS_getpeername:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_dup:
+    case SYS_fcntl:
+    case SYS_ioctl:
+        return FIRST;
+    case SYS_dup3:
+        return FIRST_TWO;
+    case SYS_epoll_ctl:
+        return FIRST_AND_THIRD;
+    case SYS_close_range:
+    case SYS_epoll_create1:
+    case SYS_prlimit64:
+        return ALWAYS;
+#ifdef SYS_epoll_wait /* newer architectures have none of the older calls */
+    case SYS_epoll_wait:
+        return FIRST;
+    case SYS_dup2:
+        return FIRST_TWO;
+    case SYS_epoll_create:
+    case SYS_setrlimit:
+        return ALWAYS;
+#endif
+    default:
+        return NONE;
+    }
+}
+
+static bool is_ours(long number, const long *word) {
+    enum words which = words_of(number);
+    if (which == NONE || which == ALWAYS)
+        return which == ALWAYS;
+    unsigned entries = fd_entry((int)word[0]);
+    if (which == FIRST_TWO)
+        entries |= fd_entry((int)word[1]);
+    if (which == FIRST_AND_THIRD)
+        entries |= fd_entry((int)word[2]);
+    return number == SYS_listen || entries != FD_OTHER;
+}
+
+/* A word that is a pointer. */
+#define AT(i) ((void *)word[i])
+
+static long call_socket(long number, const long *word) {
+    int fd = (int)word[0];
+    switch (number) {
+    case SYS_listen:
+        return listen(fd, (int)word[1]);
+    case SYS_accept:
+        return accept(fd, AT(1), AT(2));
+    case SYS_accept4:
+        return accept4(fd, AT(1), AT(2), (int)word[3]);
+    case SYS_shutdown:
+        return shutdown(fd, (int)word[1]);
+    case SYS_getsockopt:
+        return getsockopt(fd, (int)word[1], (int)word[2], AT(3), AT(4));
+    case SYS_setsockopt:
+        return setsockopt(fd, (int)word[1], (int)word[2], AT(3), (socklen_t)word[4]);
+    case SYS_getsockname:
+        return getsockname(fd, AT(1), AT(2));
+    default:
+        return getpeername(fd, AT(1), AT(2));
+    }
+}
+
+static long call_epoll(long number, const long *word) {
+    int epfd = (int)word[0];
+    switch (number) {
+    case SYS_epoll_create1:
+        return epoll_create1(epfd);
+    case SYS_epoll_ctl:
+        return epoll_ctl(epfd, (int)word[1], (int)word[2], AT(3));
+    case SYS_epoll_pwait:
+        return epoll_pwait(epfd, AT(1), (int)word[2], (int)word[3], AT(4));
+    case SYS_epoll_pwait2:
+        return epoll_pwait2(epfd, AT(1), (int)word[2], AT(3), AT(4));
+#ifdef SYS_epoll_wait
+    case SYS_epoll_create:
+        return epoll_create(epfd);
+    case SYS_epoll_wait:
+        return epoll_wait(epfd, AT(1), (int)word[2], (int)word[3]);
+#endif
+    default:
+        return call_socket(number, word);
+    }
+}
+
+static long call_ours(long number, const long *word) {
+    int fd = (int)word[0];
+    switch (number) {
+    case SYS_close:
+        return close(fd);
+    case SYS_close_range:
+        return close_range((unsigned)word[0], (unsigned)word[1], (int)word[2]);
+    case SYS_dup:
+        return dup(fd);
+    case SYS_dup3:
+        return dup3(fd, (int)word[1], (int)word[2]);
+    case SYS_fcntl:
+        return fcntl(fd, (int)word[1], word[2]);
+    case SYS_ioctl:
+        return ioctl(fd, (unsigned long)word[1], word[2]);
+    case SYS_prlimit64:
+        return prlimit64((pid_t)word[0], (__rlimit_resource_t)word[1], AT(2), AT(3));
+#ifdef SYS_epoll_wait
+    case SYS_dup2:
+        return dup2(fd, (int)word[1]);
+    case SYS_setrlimit:
+        return setrlimit((__rlimit_resource_t)word[0], AT(1));
+#endif
+    default:
+        return call_epoll(number, word);
+    }
+}
+
+/* It reads six words, however many were given; more than those, what is there is harmless. */
+__attribute__((no_sanitize("address"))) HOOK long syscall(long number, ...) {
+    long word[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        word[i] = va_arg(list, long);
+    va_end(list);
+    if (LIKELY(!is_ours(number, word)))
+        return real.syscall(number, word[0], word[1], word[2], word[3], word[4], word[5]);
+    return call_ours(number, word);
+}
