@@ -86,15 +86,16 @@ static void register_kick(struct watch *watch, const struct shard_set *set) {
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
 }
 
-/* Home in the kernel: registered before the others are told, and before shard 0 is let go, which
- * comes back as a thief's. */
-static bool settle(struct watch *watch, int home) {
-    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
-        return false;
-    if (home != 0)
-        shards_unregister(watch, 0);
+/*
+ * Home in the kernel: registered before the others are told, and before shard 0 is let go, which
+ * comes back as a thief's. Refused, it is home all the same, since it listens already.
+ */
+static void settle(struct watch *watch, int home) {
     watch->home = home;
-    return true;
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
+        lose(watch);
+    else if (home != 0)
+        shards_unregister(watch, 0);
 }
 
 static void say_home(const struct watch *watch) {
@@ -106,17 +107,11 @@ static void find_home(struct watch *watch, struct shard_set *set) {
     struct shard_bits ours;
     shards_of_process(set, &ours);
     int home = worker_claim(set, &ours);
-    if (home >= 0 && !settle(watch, home)) {
-        log_line(LOG_WARN, "a shard could not be watched: %s", log_errno(errno));
-        worker_release(set, home);
-        home = -1;
-    }
-    watch->begun = true;
     watch->shares_home = home < 0;
-    if (watch->shares_home) {
-        settle(watch, worker_least_shared(set)); /* else home stays shard 0, as registered */
+    settle(watch, home < 0 ? worker_least_shared(set) : home);
+    if (watch->shares_home)
         worker_share(set, watch->home);
-    }
+    watch->begun = true;
     say_home(watch);
     register_kick(watch, set);
     worker_announce(set, watch->home);
@@ -133,13 +128,11 @@ static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_
     int home = worker_claim(set, &ours);
     if (home < 0)
         return;
-    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0) {
-        worker_release(set, home);
-        return;
-    }
     worker_unshare(set, watch->home);
-    watch->home = home;
     watch->shares_home = false;
+    watch->home = home;
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
+        lose(watch);
     say_home(watch);
     worker_announce(set, home);
 }
