@@ -45,8 +45,8 @@ HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept(fd, address.__sockaddr__, length);
-    return accept_ours(entry,
-                       &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0});
+    return accept_ours(
+        entry, &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0, false});
 }
 
 HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int flags) {
@@ -54,7 +54,7 @@ HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int
     if (LIKELY(entry == FD_OTHER))
         return real.accept4(fd, address.__sockaddr__, length, flags);
     return accept_ours(
-        entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags});
+        entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags, false});
 }
 
 HOOK int shutdown(int fd, int how) {

@@ -46,6 +46,7 @@ struct accept_call {
     struct sockaddr *address;
     socklen_t *length;
     int flags;
+    bool blocks; /* whether it is to wait for a connection; found out by watch_accept() */
 };
 
 int watch_accept(struct shard_set *set, const struct accept_call *call);

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "fd_table.h"
 #include "local.h"
 #include "real.h"
 #include "watch_current.h"
@@ -38,7 +39,7 @@ static int nothing(void) {
  */
 static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
-    if (shard == 0 && set_blocks(set, call->fd) && poll(&own, 1, 0) == 0)
+    if (shard == 0 && call->blocks && poll(&own, 1, 0) == 0)
         return nothing();
     return call->accept(set_fd(set, shard, call->fd), call);
 }
@@ -220,18 +221,28 @@ static bool is_one_queue(const struct shard_set *set, const struct watch *watch)
     return bits_next(&listening, 1) < 0;
 }
 
-int watch_accept(struct shard_set *set, const struct accept_call *call) {
-    struct watch *watch = watch_of(set);
-    if (watch && !watch->begun)
-        watch = NULL;
-    if (is_one_queue(set, watch))
-        return accept_from_one(set, watch, call);
+/* Asked once, at the start, as the kernel does; meanwhile the number may become something else's.
+ */
+static bool is_blocking(const struct shard_set *set, int own_fd) {
+    return set_blocks(set, own_fd) && fd_kind_of(fd_entry(own_fd)) == FD_LISTENER;
+}
+
+static int accept_from_all(struct shard_set *set, struct watch *watch, struct accept_call call) {
+    call.blocks = is_blocking(set, call.fd);
     int fd;
-    while ((fd = try_all(set, watch, call)) < 0 && errno == EAGAIN && set_blocks(set, call->fd)) {
-        if (!wait_for_any(set, watch, call->fd))
+    while ((fd = try_all(set, watch, &call)) < 0 && errno == EAGAIN && call.blocks) {
+        if (!wait_for_any(set, watch, call.fd))
             return -1;
         if (watch)
             atomic_store(&watch->served, false); /* this wait was one of its own */
     }
     return fd;
+}
+
+int watch_accept(struct shard_set *set, const struct accept_call *call) {
+    struct watch *watch = watch_of(set);
+    if (watch && !watch->begun)
+        watch = NULL;
+    return is_one_queue(set, watch) ? accept_from_one(set, watch, call)
+                                    : accept_from_all(set, watch, *call);
 }

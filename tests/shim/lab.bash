@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the bats files of this directory need: the small servers of tests/programs, run without the library and with it.
 
-# shellcheck source=../lib/common.bash
+# shellcheck source=/dev/null
 source "$BATS_TEST_DIRNAME/../lib/common.bash"
 
 PROGRAMS=$TESTED_BUILD/programs

@@ -76,7 +76,8 @@ static int kernel_accept(int fd, const struct accept_call *call) {
 }
 
 static int accept_here(void) {
-    return watch_accept(&set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0});
+    return watch_accept(&set,
+                        &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
 }
 
 static int visit(void) {
