@@ -42,6 +42,24 @@
          (int epfd, struct epoll_event *events, int most, const struct timespec *timeout,          \
           const sigset_t *mask),                                                                   \
          (epfd, events, most, timeout, mask))                                                      \
+    CALL(int, poll, (struct pollfd * list, nfds_t count, int timeout), (list, count, timeout))     \
+    CALL(int, ppoll,                                                                               \
+         (struct pollfd * list, nfds_t count, const struct timespec *timeout,                      \
+          const sigset_t *mask),                                                                   \
+         (list, count, timeout, mask))                                                             \
+    CALL(int, __poll_chk, (struct pollfd * list, nfds_t count, int timeout, size_t room),          \
+         (list, count, timeout, room))                                                             \
+    CALL(int, __ppoll_chk,                                                                         \
+         (struct pollfd * list, nfds_t count, const struct timespec *timeout,                      \
+          const sigset_t *mask, size_t room),                                                      \
+         (list, count, timeout, mask, room))                                                       \
+    CALL(int, select,                                                                              \
+         (int count, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *timeout), \
+         (count, readable, writable, except, timeout))                                             \
+    CALL(int, pselect,                                                                             \
+         (int count, fd_set *readable, fd_set *writable, fd_set *except,                           \
+          const struct timespec *timeout, const sigset_t *mask),                                   \
+         (count, readable, writable, except, timeout, mask))                                       \
     CALL(int, close, (int fd), (fd))                                                               \
     CALL(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))       \
     NIL(closefrom, (int first), (first))                                                           \

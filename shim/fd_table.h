@@ -19,7 +19,7 @@ enum fd_kind {
     FD_OTHER,    /* not ours */
     FD_LISTENER, /* the server's own listening socket; index of a listener */
     FD_INSTANCE, /* the server's own epoll instance that watches a listener; index of an instance */
-    FD_HIDDEN    /* ours: the server must never see or close it */
+    FD_HIDDEN    /* ours: the server must never see or close it; 0, or an instance's index and 1 */
 };
 
 extern _Atomic uint16_t fd_table[FD_LIMIT];

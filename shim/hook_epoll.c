@@ -1,21 +1,13 @@
 /* The epoll family. */
 #include "hook.h"
 
+#include "clock.h"
 #include "listener.h"
 #include "local.h"
 #include "watch.h"
 
-static struct timespec of_milliseconds(int timeout) {
-    return (struct timespec){timeout / 1000, (timeout % 1000) * 1000000L};
-}
-
-/* Rounded up, so that a rest of a millisecond does not become a busy loop. */
 static int milliseconds_of(const struct wait_call *call) {
-    if (!call->has_timeout)
-        return -1;
-    long long sum =
-        (long long)call->timeout.tv_sec * 1000 + (call->timeout.tv_nsec + 999999) / 1000000;
-    return sum > INT32_MAX ? INT32_MAX : (int)sum;
+    return call->has_timeout ? clock_milliseconds(call->timeout) : -1;
 }
 
 static int real_epoll_wait(const struct wait_call *call) {
@@ -47,7 +39,7 @@ HOOK int epoll_wait(int epfd, struct epoll_event *events, int most, int timeout)
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
     return wait_on(entry, &(struct wait_call){real_epoll_wait, epfd, events, most, timeout >= 0,
-                                              of_milliseconds(timeout), NULL});
+                                              clock_of_milliseconds(timeout), NULL});
 }
 
 HOOK int epoll_pwait(int epfd, struct epoll_event *events, int most, int timeout,
@@ -58,7 +50,7 @@ HOOK int epoll_pwait(int epfd, struct epoll_event *events, int most, int timeout
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
     return wait_on(entry, &(struct wait_call){real_epoll_pwait, epfd, events, most, timeout >= 0,
-                                              of_milliseconds(timeout), mask});
+                                              clock_of_milliseconds(timeout), mask});
 }
 
 HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int most,

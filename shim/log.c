@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hidden.h"
+#include "real.h"
 #include "text.h"
 
 static enum log_level level_now = LOG_OFF;
@@ -39,7 +40,7 @@ bool log_wants(enum log_level level) {
 /* Whether a line fits without waiting; false for a pipe whose reader is gone. */
 static bool has_room(int fd) {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
-    return poll(&room, 1, 0) == 1 && room.revents == POLLOUT;
+    return real.poll(&room, 1, 0) == 1 && room.revents == POLLOUT;
 }
 
 /* write() without the signal that its failure raises: a reader may go, a file may not grow. */

@@ -10,9 +10,11 @@
 #ifndef UNHERD_REAL_H
 #define UNHERD_REAL_H
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>

@@ -38,6 +38,14 @@ struct wait_call {
 /* The call on an instance of ours, by its index in the fd table. Returns as epoll_wait(2). */
 int watch_wait(unsigned instance, struct wait_call *call);
 
+/*
+ * An epoll instance of the library's own, hidden, for a thread that waits with poll or select; used
+ * like the server's. Its index, or -1 with errno; *epfd is its descriptor.
+ */
+int watch_own(int *epfd);
+/* Given back: in the process that made it, or in a child that has it from its parent. */
+void watch_disown(unsigned instance, int epfd);
+
 /* A call of the accept family on a listener; `accept` is the next definition's, flags ignored or
  * not. */
 struct accept_call {

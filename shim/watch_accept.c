@@ -39,7 +39,7 @@ static int nothing(void) {
  */
 static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
-    if (shard == 0 && call->blocks && poll(&own, 1, 0) == 0)
+    if (shard == 0 && call->blocks && real.poll(&own, 1, 0) == 0)
         return nothing();
     return call->accept(set_fd(set, shard, call->fd), call);
 }
@@ -74,9 +74,38 @@ static void count_taken(struct watch *watch, const struct shard_set *set, int sh
     rotate(watch, set, shard);
 }
 
+/* Whether the kernel has told the instance of connections, asked without a wait. */
+static bool is_told_now(const struct watch *watch) {
+    struct epoll_event events[16];
+    int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
+    for (int i = 0; i < count; i++)
+        if (events[i].data.u64 == atomic_load(&watch->data))
+            return true;
+    return false;
+}
+
+/*
+ * Servers that wait with poll or select try accept before they wait (gunicorn, unicorn), and would
+ * snatch the connection for which another worker has just been woken. One of which this worker was
+ * not told is that worker's: there is nothing to be had. A worker that was passed over, because it
+ * was busy, was told too.
+ */
+static bool is_anothers(struct watch *watch, const struct accept_call *call,
+                        const struct shard_set *set) {
+    if (!watch->instance->is_own || !instance_is_mine(watch->instance))
+        return false;
+    if (atomic_load(&watch->told) || set_blocks(set, call->fd))
+        return false;
+    return !is_told_now(watch);
+}
+
 static int accept_from_one(struct shard_set *set, struct watch *watch,
                            const struct accept_call *call) {
+    if (watch && is_anothers(watch, call, set))
+        return nothing();
     int fd = call->accept(call->fd, call);
+    if (watch)
+        atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     if (fd >= 0 && watch)
         count_taken(watch, set, 0);
     return fd;
@@ -135,7 +164,7 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     int count = list_neighbours(set, watch, call->fd, list, shards);
-    if (count == 0 || poll(list, (nfds_t)count, 0) <= 0)
+    if (count == 0 || real.poll(list, (nfds_t)count, 0) <= 0)
         return nothing();
     for (int i = 0; i < count; i++) {
         if (!list[i].revents)
@@ -204,7 +233,7 @@ static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd)
     socklen_t length = sizeof most;
     real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);
     int timeout = (int)(most.tv_sec * 1000 + most.tv_usec / 1000);
-    int ready = poll(list, (nfds_t)count, timeout > 0 ? timeout : -1);
+    int ready = real.poll(list, (nfds_t)count, timeout > 0 ? timeout : -1);
     if (ready < 0 && errno == EINTR && timeout <= 0)
         return handlers_restart() || (errno = EINTR, false);
     if (ready == 0)

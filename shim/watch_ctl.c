@@ -27,7 +27,8 @@ static void ask(struct watch *watch, const struct epoll_event *event) {
     watch->asked = event->events;
     watch->given = made_exclusive(event->events);
     watch->is_own_exclusive = event->events & EPOLLEXCLUSIVE;
-    watch->is_filtered = needs_filter(atomic_load(&watch->set), event->events);
+    watch->is_filtered =
+        watch->instance->is_own || needs_filter(atomic_load(&watch->set), event->events);
     atomic_store(&watch->data, event->data.u64);
     instance_refilter(watch->instance);
 }

@@ -117,6 +117,7 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     if (hits->count < HITS_MOST)
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store(&watch->served, false);
+    atomic_store(&watch->told, true);
     return true;
 }
 

@@ -3,8 +3,7 @@
 #include "fd_table.h"
 #include "local.h"
 
-_Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT &&
-                   (int)INSTANCE_LIMIT <= (int)FD_INDEX_LIMIT,
+_Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT < (int)FD_INDEX_LIMIT,
                "an index has to fit an entry of the fd table");
 
 static struct instance instances[INSTANCE_LIMIT];
@@ -13,6 +12,10 @@ static _Atomic int watches_used; /* so that a search does not make the whole poo
 
 struct instance *instance_at(unsigned index) {
     return &instances[index % INSTANCE_LIMIT];
+}
+
+unsigned instance_index(const struct instance *instance) {
+    return (unsigned)(instance - instances);
 }
 
 struct watch *watch_at(int index) {
@@ -29,6 +32,8 @@ int watch_index(const struct watch *watch) {
 
 struct instance *instance_find(int epfd) {
     unsigned entry = fd_entry(epfd);
+    if (fd_kind_of(entry) == FD_HIDDEN && fd_index_of(entry))
+        return instance_at(fd_index_of(entry) - 1);
     return fd_kind_of(entry) == FD_INSTANCE ? instance_at(fd_index_of(entry)) : NULL;
 }
 
@@ -36,9 +41,10 @@ static struct instance *instance_make(int epfd) {
     for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
         if (instances[i].references)
             continue;
-        instances[i] =
-            (struct instance){.epfd = epfd, .pid = local_pid(), .references = 1, .first = NO_WATCH};
-        fd_set_entry(epfd, FD_INSTANCE, i);
+        bool is_own = fd_kind_of(fd_entry(epfd)) == FD_HIDDEN;
+        instances[i] = (struct instance){
+            .epfd = epfd, .pid = local_pid(), .references = 1, .is_own = is_own, .first = NO_WATCH};
+        fd_set_entry(epfd, is_own ? FD_HIDDEN : FD_INSTANCE, is_own ? i + 1 : i);
         return &instances[i];
     }
     return NULL;

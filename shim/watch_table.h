@@ -25,6 +25,7 @@ struct instance {
     _Atomic int waiting;    /* threads inside epoll_wait on it */
     _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
     _Atomic bool work;      /* something is to be done before the next wait: look at the watches */
+    bool is_own;            /* the library's: it stands for a thread in poll() or select() */
     _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
     _Atomic bool filtered;      /* events of some watch are looked at before the server sees them */
@@ -67,18 +68,20 @@ struct watch {
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
     _Atomic bool served;         /* an accept succeeded */
+    _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
 };
 
 struct instance *instance_at(unsigned index);
+unsigned instance_index(const struct instance *instance);
 struct watch *watch_at(int index);
 int watch_index(const struct watch *watch);
 int watch_end(void); /* one past the highest index that was ever used */
 
 /* The record of epfd, made if need be; NULL when the pool is used up. Under the guard. */
 struct instance *instance_for(int epfd);
-/* The record of epfd, or NULL. */
+/* The record of epfd, the server's number or a hidden one; or NULL. */
 struct instance *instance_find(int epfd);
 /* Whether this process may change what the instance has registered. */
 bool instance_is_mine(const struct instance *instance);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "clock.h"
 #include "local.h"
+#include "real.h"
 #include "watch_current.h"
 #include "watch_events.h"
 #include "watch_shards.h"
@@ -89,26 +91,6 @@ static bool begin(struct instance *instance) {
 
 /* ---- the wait ---- */
 
-static struct timespec now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time;
-}
-
-static struct timespec plus(struct timespec a, struct timespec b, int sign) {
-    struct timespec sum = {a.tv_sec + sign * b.tv_sec, a.tv_nsec + sign * b.tv_nsec};
-    if (sum.tv_nsec < 0 || sum.tv_nsec >= 1000000000) {
-        long carry = sum.tv_nsec < 0 ? -1 : 1;
-        sum.tv_sec += carry;
-        sum.tv_nsec -= carry * 1000000000;
-    }
-    return sum;
-}
-
-static bool is_positive(struct timespec time) {
-    return time.tv_sec > 0 || (time.tv_sec == 0 && time.tv_nsec > 0);
-}
-
 /* What the kernel would report of the watches that it no longer knows of. */
 static int look_at_deaf(const struct instance *instance, const struct wait_call *call) {
     int count = 0;
@@ -117,7 +99,7 @@ static int look_at_deaf(const struct instance *instance, const struct wait_call 
         if (!set || !shards_is_deaf(watch) || count >= call->most)
             continue;
         struct pollfd home = {.fd = set_fd(set, watch->home, watch->fd), .events = POLLIN};
-        if (poll(&home, 1, 0) > 0)
+        if (real.poll(&home, 1, 0) > 0)
             call->events[count++] =
                 (struct epoll_event){.events = EPOLLIN, .data.u64 = atomic_load(&watch->data)};
     }
@@ -129,7 +111,7 @@ static int look_at_deaf(const struct instance *instance, const struct wait_call 
 static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     static const struct timespec turn = {.tv_nsec = 50000000};
     struct timespec asked = call->timeout;
-    bool is_shortened = !call->has_timeout || is_positive(plus(asked, turn, -1));
+    bool is_shortened = !call->has_timeout || clock_is_positive(clock_plus(asked, turn, -1));
     bool was_timed = call->has_timeout;
     if (is_shortened) {
         call->has_timeout = true;
@@ -160,12 +142,16 @@ static int wait_once(struct instance *instance, struct wait_call *call) {
     return count;
 }
 
+enum { FOREVER_SECONDS = 1 << 30 }; /* that many cannot be told from no limit, nor overflow */
+
 int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
-    bool is_timed = call->has_timeout && is_positive(call->timeout);
+    if (call->timeout.tv_sec > FOREVER_SECONDS)
+        call->has_timeout = false;
+    bool is_timed = call->has_timeout && clock_is_positive(call->timeout);
     struct timespec end = {0};
     if (is_timed)
-        end = plus(now(), call->timeout, 1);
+        end = clock_plus(clock_now(), call->timeout, 1);
     atomic_fetch_add(&instance->waiting, 1);
     atomic_fetch_add_explicit(&instance->waits, 1, memory_order_relaxed);
     int count;
@@ -173,11 +159,11 @@ int watch_wait(unsigned index, struct wait_call *call) {
         if (!call->has_timeout)
             continue;
         if (is_timed)
-            call->timeout = plus(end, now(), -1);
-        if (!is_timed || !is_positive(call->timeout))
+            call->timeout = clock_plus(end, clock_now(), -1);
+        if (!is_timed || !clock_is_positive(call->timeout))
             call->timeout =
                 (struct timespec){0}; /* one look more: it may have become ready since */
-        is_timed = is_timed && is_positive(call->timeout);
+        is_timed = is_timed && clock_is_positive(call->timeout);
     }
     atomic_fetch_sub(&instance->waiting, 1);
     watch_current = instance;

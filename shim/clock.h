@@ -1,0 +1,40 @@
+/* clock: what is left of a time limit. */
+#ifndef UNHERD_CLOCK_H
+#define UNHERD_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+static inline struct timespec clock_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time;
+}
+
+/* a plus or minus b; sign is 1 or -1, both are in normal form. */
+static inline struct timespec clock_plus(struct timespec a, struct timespec b, int sign) {
+    struct timespec sum = {a.tv_sec + sign * b.tv_sec, a.tv_nsec + sign * b.tv_nsec};
+    if (sum.tv_nsec < 0 || sum.tv_nsec >= 1000000000) {
+        long carry = sum.tv_nsec < 0 ? -1 : 1;
+        sum.tv_sec += carry;
+        sum.tv_nsec -= carry * 1000000000;
+    }
+    return sum;
+}
+
+static inline bool clock_is_positive(struct timespec time) {
+    return time.tv_sec > 0 || (time.tv_sec == 0 && time.tv_nsec > 0);
+}
+
+static inline struct timespec clock_of_milliseconds(int milliseconds) {
+    return (struct timespec){milliseconds / 1000, (milliseconds % 1000) * 1000000L};
+}
+
+/* Rounded up, so that a rest of a millisecond does not become a busy loop. */
+static inline int clock_milliseconds(struct timespec time) {
+    long long sum = (long long)time.tv_sec * 1000 + (time.tv_nsec + 999999) / 1000000;
+    return sum > INT32_MAX ? INT32_MAX : (int)sum;
+}
+
+#endif

@@ -1,0 +1,197 @@
+/* poller: the wait. */
+#include "poller_parts.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fd_table.h"
+#include "listener.h"
+#include "local.h"
+#include "real.h"
+#include "watch.h"
+
+enum { CONNECTION = POLLIN | POLLRDNORM };
+
+/* ---- the wait ---- */
+
+static const uint64_t other_bit = UINT64_C(1) << 32; /* in epoll_data: not a listener's number */
+
+static int wait_in_kernel(const struct wait_call *call) {
+    int count = real.epoll_pwait2(call->epfd, call->events, call->most,
+                                  call->has_timeout ? &call->timeout : NULL, call->mask);
+    if (count >= 0 || errno != ENOSYS)
+        return count;
+    return real.epoll_pwait(call->epfd, call->events, call->most,
+                            call->has_timeout ? clock_milliseconds(call->timeout) : -1, call->mask);
+}
+
+/* The others, for as long as one wait lasts: what is behind a number may change between two calls.
+ */
+static bool add_others(int epfd, const struct parts *parts) {
+    for (int i = 0; i < parts->other_count; i++) {
+        struct epoll_event event = {.events = (uint16_t)parts->others[i].events,
+                                    .data.u64 = other_bit | (unsigned)i};
+        if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, parts->others[i].fd, &event) < 0)
+            return false; /* the same number twice, or nothing that epoll knows */
+    }
+    return true;
+}
+
+static void remove_others(int epfd, const struct parts *parts) {
+    int saved = errno;
+    for (int i = 0; i < parts->other_count; i++)
+        real.epoll_ctl(epfd, EPOLL_CTL_DEL, parts->others[i].fd, NULL);
+    errno = saved;
+}
+
+/* What epoll said of a listener, in the words of whoever asked. */
+static short revents_of(short asked, uint32_t told) {
+    uint32_t shown = told & (POLLERR | POLLHUP);
+    if (told & EPOLLIN)
+        shown |= (uint32_t)asked & CONNECTION;
+    if (told & EPOLLHUP) /* it was shut down */
+        shown |= (uint32_t)asked & (CONNECTION | POLLRDHUP);
+    return (short)shown;
+}
+
+/* Fills in the listeners' revents; returns how many entries have some. */
+static int tell(const struct poll_call *call, const struct parts *parts,
+                const struct epoll_event *events, int event_count) {
+    int told = 0;
+    for (int i = 0; i < parts->listener_count; i++) {
+        struct pollfd *entry = &call->list[parts->listeners[i]];
+        for (int j = 0; j < event_count; j++)
+            if (events[j].data.u64 == (unsigned)entry->fd)
+                entry->revents = revents_of(entry->events, events[j].events);
+        told += entry->revents != 0;
+    }
+    return told;
+}
+
+static int wait_for_listeners(const struct poller *poller, const struct poll_call *call,
+                              const struct parts *parts, bool sleeps) {
+    struct epoll_event events[LISTENERS_MOST + OTHERS_MOST];
+    struct wait_call wait = {.wait = wait_in_kernel,
+                             .epfd = poller->epfd,
+                             .events = events,
+                             .most = LISTENERS_MOST + OTHERS_MOST,
+                             .has_timeout = call->has_timeout || !sleeps,
+                             .timeout = sleeps ? call->timeout : (struct timespec){0},
+                             .mask = call->mask};
+    int count = watch_wait(poller->instance, &wait);
+    return count < 0 ? -1 : tell(call, parts, events, count);
+}
+
+static int kernel_poll(const struct poll_call *call) {
+    return real.ppoll(call->list, call->count, call->has_timeout ? &call->timeout : NULL,
+                      call->mask);
+}
+
+/* One look at everything, or one sleep. How many entries have revents; -1 with errno. */
+static int look(const struct poller *poller, const struct poll_call *call, struct parts *parts,
+                bool may_sleep) {
+    int ready = 0;
+    if (parts->other_count)
+        ready = real.poll(parts->others, (nfds_t)parts->other_count, 0);
+    bool sleeps = may_sleep && ready == 0;
+    bool added = !sleeps || add_others(poller->epfd, parts);
+    int told = added ? wait_for_listeners(poller, call, parts, sleeps) : -2;
+    if (sleeps)
+        remove_others(poller->epfd, parts);
+    for (int i = 0; i < parts->other_count; i++)
+        call->list[parts->places[i]].revents = parts->others[i].revents;
+    return told < 0 ? told : ready + told;
+}
+
+/* Whether some listener has shards that the kernel's poll, which knows shard 0 alone, cannot see.
+ */
+static bool has_shards(const struct poll_call *call, const struct parts *parts) {
+    for (int i = 0; i < parts->listener_count; i++) {
+        struct shard_set *set = poller_set_of(call->list[parts->listeners[i]].fd);
+        if (set && set->count > 1)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * For a list that is too long for us, or that epoll cannot take: the kernel's poll waits, with our
+ * instance in the place of the first listener. More than one worker may be woken so, but no shard
+ * is left unseen.
+ */
+static int look_nested(const struct poller *poller, const struct poll_call *call,
+                       const struct parts *parts) {
+    struct pollfd *first = &call->list[parts->listeners[0]];
+    struct pollfd saved = *first;
+    if (wait_for_listeners(poller, call, parts, false) < 0)
+        return -1;
+    *first = (struct pollfd){.fd = poller->epfd, .events = POLLIN};
+    int count = kernel_poll(call);
+    if (count > 0 && first->revents)
+        count--;
+    *first = saved;
+    first->revents = 0;
+    return count < 0 ? -1 : count + wait_for_listeners(poller, call, parts, false);
+}
+
+/* Once round; a list that our instance cannot take shows only when it is to sleep. */
+static int look_once(const struct poller *poller, const struct poll_call *call, struct parts *parts,
+                     bool may_sleep) {
+    if (!parts->is_large) {
+        int count = look(poller, call, parts, may_sleep);
+        if (count != -2)
+            return count;
+        parts->is_large = true;
+    }
+    return has_shards(call, parts) ? look_nested(poller, call, parts) : kernel_poll(call);
+}
+
+/* Until something is ready or the time is over. */
+static int poll_with(const struct poller *poller, struct poll_call *call, struct parts *parts) {
+    bool is_timed = call->has_timeout && clock_is_positive(call->timeout);
+    struct timespec end = is_timed ? clock_plus(clock_now(), call->timeout, 1) : call->timeout;
+    for (;;) {
+        bool may_sleep = !call->has_timeout || clock_is_positive(call->timeout);
+        int count = look_once(poller, call, parts, may_sleep);
+        if (count != 0 || !may_sleep)
+            return count;
+        if (is_timed)
+            call->timeout = clock_plus(end, clock_now(), -1);
+        if (is_timed && !clock_is_positive(call->timeout))
+            call->timeout = (struct timespec){0};
+    }
+}
+
+/* With a number that is not open, as far as the server goes, nothing sleeps. */
+static int poll_hidden(const struct poll_call *call) {
+    int count = 0;
+    real.poll(call->list, call->count, 0);
+    for (nfds_t i = 0; i < call->count; i++) {
+        if (call->list[i].fd >= 0 && fd_kind_of(fd_entry(call->list[i].fd)) == FD_HIDDEN)
+            call->list[i].revents = POLLNVAL;
+        count += call->list[i].revents != 0;
+    }
+    return count;
+}
+
+static bool is_for_kernel(const struct poll_call *call, const struct parts *parts) {
+    struct shard_set *first =
+        parts->listener_count ? poller_set_of(call->list[parts->listeners[0]].fd) : NULL;
+    return !first || poller_is_alone(first) || (parts->is_large && !has_shards(call, parts));
+}
+
+int poller_poll(struct poll_call *call) {
+    struct parts parts;
+    poller_sort(call, &parts);
+    if (parts.is_hidden)
+        return poll_hidden(call);
+    struct poller *poller = is_for_kernel(call, &parts) ? NULL : poller_take();
+    if (!poller)
+        return kernel_poll(call);
+    int count =
+        poller_watch(poller, call, &parts) ? poll_with(poller, call, &parts) : kernel_poll(call);
+    poller_give_back(poller);
+    return count;
+}

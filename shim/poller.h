@@ -1,0 +1,30 @@
+/*
+ * poller: a thread that waits for connections with poll() or select().
+ *
+ * Those calls cannot wait exclusively: every thread is woken for every connection. So the listeners
+ * among their descriptors are watched through an epoll instance of our own, with the same order,
+ * thieves and turns as the server's own instances have, and the thread waits in that.
+ */
+#ifndef UNHERD_POLLER_H
+#define UNHERD_POLLER_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <time.h>
+
+struct poll_call {
+    struct pollfd *list; /* the server's; revents are filled in */
+    nfds_t count;
+    bool has_timeout;
+    struct timespec timeout; /* in normal form; changed by the call */
+    const sigset_t *mask;    /* in force during the wait, or NULL */
+};
+
+/* Whether a listener of ours, or a hidden descriptor, is in the list; one look at each entry. */
+bool poller_concerns(struct pollfd *list, nfds_t count);
+
+/* The call, on a list that concerns us. Returns and sets errno as ppoll(2). */
+int poller_poll(struct poll_call *call);
+
+#endif

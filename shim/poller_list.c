@@ -1,0 +1,114 @@
+/* poller list: what is in the list of a call, and watching the listeners among it. */
+#include <errno.h>
+
+#include "fd_table.h"
+#include "listener.h"
+#include "local.h"
+#include "poller_parts.h"
+#include "watch.h"
+
+enum { CONNECTION = POLLIN | POLLRDNORM };
+
+static bool awaits_connection(const struct pollfd *entry) {
+    return entry->fd >= 0 && (entry->events & CONNECTION) &&
+           fd_kind_of(fd_entry(entry->fd)) == FD_LISTENER;
+}
+
+bool poller_concerns(struct pollfd *list, nfds_t count) {
+    for (nfds_t i = 0; i < count; i++)
+        if (list[i].fd >= 0 && fd_kind_of(fd_entry(list[i].fd)) != FD_OTHER &&
+            fd_kind_of(fd_entry(list[i].fd)) != FD_INSTANCE)
+            return true;
+    return false;
+}
+
+static void sort(struct parts *parts, struct pollfd *entry, int place) {
+    entry->revents = 0;
+    if (entry->fd < 0)
+        return;
+    if (fd_kind_of(fd_entry(entry->fd)) == FD_HIDDEN)
+        parts->is_hidden = true;
+    else if (awaits_connection(entry)) {
+        if (parts->listener_count < LISTENERS_MOST)
+            parts->listeners[parts->listener_count++] = place;
+        else
+            parts->is_large = true;
+    } else if (parts->other_count < OTHERS_MOST) {
+        parts->places[parts->other_count] = place;
+        parts->others[parts->other_count++] = *entry;
+    } else
+        parts->is_large = true;
+}
+
+struct shard_set *poller_set_of(int fd) {
+    unsigned entry = fd_entry(fd);
+    return fd_kind_of(entry) == FD_LISTENER ? &listener_at(fd_index_of(entry))->set : NULL;
+}
+
+void poller_sort(const struct poll_call *call, struct parts *parts) {
+    parts->listener_count = parts->other_count = 0;
+    parts->is_hidden = parts->is_large = false;
+    for (nfds_t i = 0; i < call->count; i++)
+        sort(parts, &call->list[i], (int)i);
+}
+
+static bool is_watched(const struct poller *poller, int fd) {
+    for (int i = 0; i < poller->watched_count; i++)
+        if (poller->watched[i] == fd)
+            return true;
+    return false;
+}
+
+static bool is_in(const struct poll_call *call, const struct parts *parts, int fd) {
+    for (int i = 0; i < parts->listener_count; i++)
+        if (call->list[parts->listeners[i]].fd == fd)
+            return true;
+    return false;
+}
+
+static void forget_absent(struct poller *poller, const struct poll_call *call,
+                          const struct parts *parts) {
+    int kept = 0;
+    for (int i = 0; i < poller->watched_count; i++) {
+        int fd = poller->watched[i];
+        struct shard_set *set = poller_set_of(fd);
+        if (set && is_in(call, parts, fd))
+            poller->watched[kept++] = fd;
+        else if (set)
+            watch_ctl(poller->epfd, EPOLL_CTL_DEL, fd, set, NULL);
+    }
+    poller->watched_count = kept;
+}
+
+/* Every time, since a listener that was closed and made anew has the old one's number, but not its
+ * watch; for one that is watched it costs no system call. */
+bool poller_watch(struct poller *poller, const struct poll_call *call, const struct parts *parts) {
+    forget_absent(poller, call, parts);
+    for (int i = 0; i < parts->listener_count; i++) {
+        int fd = call->list[parts->listeners[i]].fd;
+        bool is_new = !is_watched(poller, fd);
+        struct shard_set *set = is_new && !listener_is_real(fd) ? NULL : poller_set_of(fd);
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = (unsigned)fd};
+        if (!set ||
+            (watch_ctl(poller->epfd, EPOLL_CTL_ADD, fd, set, &event) < 0 && errno != EEXIST))
+            return false;
+        if (is_new)
+            poller->watched[poller->watched_count++] = fd;
+    }
+    return true;
+}
+
+bool poller_is_alone(struct shard_set *set) {
+    static _Thread_local struct {
+        const struct shard_set *set;
+        pid_t pid;
+    } counted;
+    if (counted.set != set || counted.pid != local_pid()) {
+        atomic_fetch_add(&set->shared->pollers, 1);
+        counted.set = set;
+        counted.pid = local_pid();
+    }
+    return atomic_load_explicit(&set->shared->pollers, memory_order_relaxed) +
+               atomic_load_explicit(&set->shared->workers, memory_order_relaxed) <
+           2;
+}

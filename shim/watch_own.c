@@ -1,0 +1,30 @@
+/* watch own: the epoll instances of the library's own. */
+#include "watch.h"
+
+#include <errno.h>
+
+#include "hidden.h"
+#include "local.h"
+#include "real.h"
+#include "watch_table.h"
+
+int watch_own(int *epfd) {
+    *epfd = hidden_take(real.epoll_create1(EPOLL_CLOEXEC));
+    if (*epfd < 0)
+        return -1;
+    struct instance *instance = NULL;
+    if (guard_enter()) {
+        instance = instance_for(*epfd);
+        guard_leave();
+    }
+    if (instance)
+        return (int)instance_index(instance);
+    hidden_close(*epfd);
+    errno = ENOSPC;
+    return -1;
+}
+
+void watch_disown(unsigned instance, int epfd) {
+    watch_instance_closing(instance, epfd);
+    hidden_close(epfd);
+}
