@@ -28,32 +28,32 @@ static int wait_in_kernel(const struct wait_call *call) {
 }
 
 /* The others, for as long as one wait lasts: what is behind a number may change between two calls.
+ * How many could be added: fewer than all when one is there twice, or is nothing that epoll knows.
  */
-static bool add_others(int epfd, const struct parts *parts) {
+static int add_others(int epfd, const struct parts *parts) {
     for (int i = 0; i < parts->other_count; i++) {
         struct epoll_event event = {.events = (uint16_t)parts->others[i].events,
                                     .data.u64 = other_bit | (unsigned)i};
         if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, parts->others[i].fd, &event) < 0)
-            return false; /* the same number twice, or nothing that epoll knows */
+            return i;
     }
-    return true;
+    return parts->other_count;
 }
 
-static void remove_others(int epfd, const struct parts *parts) {
+static void remove_others(int epfd, const struct parts *parts, int count) {
     int saved = errno;
-    for (int i = 0; i < parts->other_count; i++)
+    for (int i = 0; i < count; i++)
         real.epoll_ctl(epfd, EPOLL_CTL_DEL, parts->others[i].fd, NULL);
     errno = saved;
 }
 
-/* What epoll said of a listener, in the words of whoever asked. */
-static short revents_of(short asked, uint32_t told) {
-    uint32_t shown = told & (POLLERR | POLLHUP);
-    if (told & EPOLLIN)
-        shown |= (uint32_t)asked & CONNECTION;
-    if (told & EPOLLHUP) /* it was shut down */
-        shown |= (uint32_t)asked & (CONNECTION | POLLRDHUP);
-    return (short)shown;
+/* What epoll said of a listener, in the words of whoever asked; all but a connection is rare. */
+static short revents_of(const struct pollfd *entry, uint32_t told) {
+    struct pollfd now = *entry;
+    if (told == EPOLLIN)
+        return entry->events & CONNECTION;
+    real.poll(&now, 1, 0);
+    return now.revents;
 }
 
 /* Fills in the listeners' revents; returns how many entries have some. */
@@ -64,7 +64,7 @@ static int tell(const struct poll_call *call, const struct parts *parts,
         struct pollfd *entry = &call->list[parts->listeners[i]];
         for (int j = 0; j < event_count; j++)
             if (events[j].data.u64 == (unsigned)entry->fd)
-                entry->revents = revents_of(entry->events, events[j].events);
+                entry->revents = revents_of(entry, events[j].events);
         told += entry->revents != 0;
     }
     return told;
@@ -96,10 +96,11 @@ static int look(const struct poller *poller, const struct poll_call *call, struc
     if (parts->other_count)
         ready = real.poll(parts->others, (nfds_t)parts->other_count, 0);
     bool sleeps = may_sleep && ready == 0;
-    bool added = !sleeps || add_others(poller->epfd, parts);
-    int told = added ? wait_for_listeners(poller, call, parts, sleeps) : -2;
-    if (sleeps)
-        remove_others(poller->epfd, parts);
+    int added = sleeps ? add_others(poller->epfd, parts) : 0;
+    int told = -2;
+    if (!sleeps || added == parts->other_count)
+        told = wait_for_listeners(poller, call, parts, sleeps);
+    remove_others(poller->epfd, parts, added);
     for (int i = 0; i < parts->other_count; i++)
         call->list[parts->places[i]].revents = parts->others[i].revents;
     return told < 0 ? told : ready + told;
@@ -116,6 +117,13 @@ static bool has_shards(const struct poll_call *call, const struct parts *parts) 
     return false;
 }
 
+static int count_ready(const struct poll_call *call) {
+    int count = 0;
+    for (nfds_t i = 0; i < call->count; i++)
+        count += call->list[i].revents != 0;
+    return count;
+}
+
 /*
  * For a list that is too long for us, or that epoll cannot take: the kernel's poll waits, with our
  * instance in the place of the first listener. More than one worker may be woken so, but no shard
@@ -129,11 +137,11 @@ static int look_nested(const struct poller *poller, const struct poll_call *call
         return -1;
     *first = (struct pollfd){.fd = poller->epfd, .events = POLLIN};
     int count = kernel_poll(call);
-    if (count > 0 && first->revents)
-        count--;
     *first = saved;
     first->revents = 0;
-    return count < 0 ? -1 : count + wait_for_listeners(poller, call, parts, false);
+    if (count < 0 || wait_for_listeners(poller, call, parts, false) < 0)
+        return -1;
+    return count_ready(call);
 }
 
 /* Once round; a list that our instance cannot take shows only when it is to sleep. */
@@ -166,14 +174,11 @@ static int poll_with(const struct poller *poller, struct poll_call *call, struct
 
 /* With a number that is not open, as far as the server goes, nothing sleeps. */
 static int poll_hidden(const struct poll_call *call) {
-    int count = 0;
     real.poll(call->list, call->count, 0);
-    for (nfds_t i = 0; i < call->count; i++) {
+    for (nfds_t i = 0; i < call->count; i++)
         if (call->list[i].fd >= 0 && fd_kind_of(fd_entry(call->list[i].fd)) == FD_HIDDEN)
             call->list[i].revents = POLLNVAL;
-        count += call->list[i].revents != 0;
-    }
-    return count;
+    return count_ready(call);
 }
 
 static bool is_for_kernel(const struct poll_call *call, const struct parts *parts) {

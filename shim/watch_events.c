@@ -1,9 +1,11 @@
 /* watch events: what a wait brought, on its way to the server. */
 #include "watch_events.h"
 
+#include <poll.h>
 #include <stddef.h>
 
 #include "local.h"
+#include "real.h"
 #include "watch_shards.h"
 
 /* One watch that had events in this wait; more events of it are merged into the first. */
@@ -91,10 +93,11 @@ static bool disarm(struct watch *watch) {
 /* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
 static uint32_t completed(const struct watch *watch, uint32_t events) {
     uint32_t missing = 0;
+    struct pollfd now = {.fd = watch->fd, .events = POLLRDHUP | POLLPRI};
     if (events & EPOLLIN)
         missing |= EPOLLRDNORM;
-    if (events & EPOLLHUP) /* a listener that was shut down */
-        missing |= EPOLLRDHUP;
+    if ((events & EPOLLHUP) && real.poll(&now, 1, 0) > 0) /* it was shut down */
+        missing |= (uint16_t)now.revents;
     return events | (watch->asked & missing);
 }
 

@@ -4,28 +4,35 @@
  * usage: herd STYLE KEY=NUMBER...
  *   workers=4      how many
  *   visits=400     connections
+ *   warm=0         connections before these, which are not counted
  *   burst=1        so many at a time
  *   slow=0         worker 0 takes so many milliseconds for each
  *   signal=0       sent to worker 0 in the middle; SIGTERM means that it leaves in good order
  *   again=0        1: a new worker in its place afterwards
  *   pause=0        1: the clients start at odd moments
  *
- * Says how many were answered; to stderr, by which worker.
+ * Says how many were answered; to stderr, by which worker, and how many times workers were woken.
  */
 #include "lab.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/select.h>
 
 enum { WORKERS_MOST = 64, BURST_MOST = 256 };
 
 static struct {
-    int workers, visits, burst, slow, signal, again, pause;
+    int workers, visits, warm, burst, slow, signal, again, pause;
 } plan = {.workers = 4, .visits = 400, .burst = 1};
+
+enum wait { EPOLL, POLL, PPOLL, SELECT, PSELECT };
 
 struct style {
     const char *name;
     uint32_t events;
+    enum wait wait;   /* in what; beside a pipe, if not in epoll */
+    bool early;       /* accepts before it waits */
     bool until_empty; /* accepts until EAGAIN */
     bool rearms;      /* MOD after each event */
     bool re_adds;     /* DEL and ADD now and then */
@@ -48,6 +55,15 @@ static const struct style styles[] = {
     {.name = "shared-oneshot", .events = EPOLLIN | EPOLLONESHOT, .shared = true, .rearms = true},
     {.name = "threads", .events = EPOLLIN, .threads = true},
     {.name = "accept", .blocking = true},
+    {.name = "poll", .wait = POLL},
+    {.name = "poll-loop", .wait = POLL, .until_empty = true},
+    {.name = "poll-early", .wait = POLL, .early = true},
+    {.name = "poll-threads", .wait = POLL, .threads = true},
+    {.name = "poll-mutex", .wait = POLL, .mutex = true},
+    {.name = "ppoll", .wait = PPOLL},
+    {.name = "select", .wait = SELECT},
+    {.name = "select-early", .wait = SELECT, .early = true, .until_empty = true},
+    {.name = "pselect", .wait = PSELECT},
 };
 
 static const struct style *style;
@@ -57,6 +73,7 @@ static char lock_path[] = "/tmp/unherd-lab-XXXXXX";
 static pid_t pids[WORKERS_MOST];
 static int answers[WORKERS_MOST];
 static _Atomic bool is_leaving;
+static long woken;
 
 /* ---- a worker ---- */
 
@@ -81,11 +98,41 @@ static void rearm(int epfd, unsigned round) {
     MUST(watch_for(epfd, fd, style->events, (uint64_t)fd));
 }
 
-static void turn(int epfd, int number, int lock, unsigned round) {
+static bool wait_in_epoll(int epfd) {
     struct epoll_event event;
+    return epoll_wait(epfd, &event, 1, -1) == 1 && event.data.u64 == (uint64_t)fd;
+}
+
+static bool wait_in_poll(int other) {
+    struct pollfd list[] = {{.fd = other, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    int count = style->wait == POLL ? poll(list, 2, 60000) : ppoll(list, 2, NULL, NULL);
+    return count == 1 && list[1].revents == POLLIN;
+}
+
+static bool wait_in_select(int other) {
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(other, &readable);
+    FD_SET(fd, &readable);
+    int end = (other > fd ? other : fd) + 1;
+    struct timeval limit = {.tv_sec = 60};
+    int count = style->wait == SELECT ? select(end, &readable, NULL, NULL, &limit)
+                                      : pselect(end, &readable, NULL, NULL, NULL, NULL);
+    return count == 1 && FD_ISSET(fd, &readable) && !FD_ISSET(other, &readable);
+}
+
+static bool is_readable(int waiter) {
+    if (style->wait == EPOLL)
+        return wait_in_epoll(waiter);
+    return style->wait <= PPOLL ? wait_in_poll(waiter) : wait_in_select(waiter);
+}
+
+static void turn(int epfd, int number, int lock, unsigned round) {
     if (lock >= 0)
         MUST(flock(lock, LOCK_EX));
-    if (epoll_wait(epfd, &event, 1, -1) == 1 && event.data.u64 == (uint64_t)fd)
+    if (style->early)
+        serve_some(number);
+    if (is_readable(epfd))
         serve_some(number);
     if (lock >= 0)
         MUST(flock(lock, LOCK_UN));
@@ -94,7 +141,9 @@ static void turn(int epfd, int number, int lock, unsigned round) {
 
 static void *serve(void *argument) {
     int number = (int)(intptr_t)argument;
-    int epfd = style->shared ? shared_epfd : watching(fd, style->events);
+    int ends[2];
+    MUST(pipe(ends));
+    int epfd = style->shared ? shared_epfd : style->wait ? ends[0] : watching(fd, style->events);
     int lock = style->mutex ? MUST(open(lock_path, O_RDWR | O_CLOEXEC)) : -1;
     for (unsigned round = 1; !is_leaving; round++)
         turn(epfd, number, lock, round);
@@ -170,7 +219,7 @@ static void read_plan(char **arguments) {
         int *value;
     } keys[] = {{"workers", &plan.workers}, {"visits", &plan.visits}, {"burst", &plan.burst},
                 {"slow", &plan.slow},       {"signal", &plan.signal}, {"again", &plan.again},
-                {"pause", &plan.pause}};
+                {"pause", &plan.pause},     {"warm", &plan.warm}};
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             size_t length = strlen(keys[i].name);
@@ -193,6 +242,14 @@ static void in_the_middle(void) {
         start(0);
 }
 
+/* Voluntary context switches of all workers' first threads: each wake-up is one. */
+static long count_switches(void) {
+    long sum = 0;
+    for (int i = 0; i < plan.workers; i++)
+        sum += status_number(pids[i], "voluntary_ctxt_switches:");
+    return sum;
+}
+
 static void end_all(void) {
     for (int i = 0; i < plan.workers; i++)
         kill(pids[i], SIGKILL);
@@ -209,7 +266,7 @@ static void report(int answered) {
         served += answers[i] > 0;
         most = answers[i] > most ? answers[i] : most;
     }
-    fprintf(stderr, "\nserving %d, most %d\n", served, most);
+    fprintf(stderr, "\nserving %d, most %d, woken %ld\n", served, most, woken);
     say("answered %d of %d", answered, plan.visits);
 }
 
@@ -227,9 +284,13 @@ int main(int argc, char **argv) {
         shared_epfd = watching(fd, style->events);
     for (int i = 0; i < plan.workers; i++)
         start(i);
+    visit_all(plan.warm);
+    memset(answers, 0, sizeof answers);
+    long before = count_switches();
     int answered = visit_all(plan.visits / 2);
     in_the_middle();
     answered += visit_all(plan.visits - plan.visits / 2);
+    woken = plan.signal ? -1 : count_switches() - before;
     end_all();
     report(answered);
     return 0;

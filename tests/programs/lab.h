@@ -225,7 +225,7 @@ static inline void moment(void) {
     nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
-/* Whether the kernel has the thread inside one of the epoll_wait family. */
+/* Whether the kernel has the thread inside one of the epoll_wait, poll or select family. */
 static inline bool is_waiting(pid_t tid) {
     char path[64];
     long number = -1;
@@ -235,15 +235,31 @@ static inline bool is_waiting(pid_t tid) {
     if (file)
         fclose(file);
 #ifdef SYS_epoll_wait
-    if (known && number == SYS_epoll_wait)
+    if (known && (number == SYS_epoll_wait || number == SYS_poll || number == SYS_select))
         return true;
 #endif
-    return known && (number == SYS_epoll_pwait || number == SYS_epoll_pwait2);
+    return known && (number == SYS_epoll_pwait || number == SYS_epoll_pwait2 ||
+                     number == SYS_ppoll || number == SYS_pselect6);
 }
 
 static inline void until_waiting(pid_t tid) {
     for (int i = 0; i < 5000 && !is_waiting(tid); i++)
         moment();
+}
+
+/* A number in a line of /proc/PID/status, or 0 when the process is gone. */
+static inline long status_number(pid_t pid, const char *key) {
+    char path[64];
+    char line[256];
+    long value = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        if (!strncmp(line, key, strlen(key)))
+            value = strtol(line + strlen(key), NULL, 10);
+    if (file)
+        fclose(file);
+    return value;
 }
 
 /* Memory that forked processes share, zeroed. */
