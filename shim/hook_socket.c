@@ -10,7 +10,7 @@
 
 #include "listener.h"
 #include "socket_options.h"
-#include "watch.h"
+#include "poller.h"
 
 HOOK int listen(int fd, int backlog) {
     if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
@@ -38,7 +38,7 @@ static int accept_ours(unsigned entry, const struct accept_call *call) {
         return bad_descriptor();
     if (fd_kind_of(entry) != FD_LISTENER)
         return call->accept(call->fd, call);
-    return fresh(watch_accept(&listener_at(fd_index_of(entry))->set, call));
+    return fresh(poller_accept(&listener_at(fd_index_of(entry))->set, call));
 }
 
 HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "watch.h"
+
 struct poll_call {
     struct pollfd *list; /* the server's; revents are filled in */
     nfds_t count;
@@ -26,5 +28,11 @@ bool poller_concerns(struct pollfd *list, nfds_t count);
 
 /* The call, on a list that concerns us. Returns and sets errno as ppoll(2). */
 int poller_poll(struct poll_call *call);
+
+/*
+ * accept on a listener. Where it has shards and blocks, the thread is a worker like any other: it
+ * waits for its home and its neighbours; SO_RCVTIMEO and signals end it as they end accept(2).
+ */
+int poller_accept(struct shard_set *set, const struct accept_call *call);
 
 #endif

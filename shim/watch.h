@@ -54,9 +54,11 @@ struct accept_call {
     struct sockaddr *address;
     socklen_t *length;
     int flags;
-    bool blocks; /* whether it is to wait for a connection; found out by watch_accept() */
+    bool blocks; /* as the listener's flags say */
 };
 
+/* Of a set of one, the kernel's own accept. Otherwise it never waits, even if the listener blocks:
+ * EAGAIN. */
 int watch_accept(struct shard_set *set, const struct accept_call *call);
 
 /* The server closes its number fd of a listener; `last` if it has no other in this process. Under

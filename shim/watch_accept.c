@@ -9,9 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 
-#include "fd_table.h"
 #include "local.h"
 #include "real.h"
 #include "watch_current.h"
@@ -200,78 +198,9 @@ static int try_all(struct shard_set *set, struct watch *watch, const struct acce
     return fd;
 }
 
-/* Raised by what a thread does itself, and so never while it waits; crash reporters handle them. */
-static bool is_fault(int number) {
-    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
-           number == SIGTRAP || number == SIGSYS;
-}
-
-/*
- * poll() is never restarted, but accept() without a time limit is, after a handler with SA_RESTART.
- * Which handler ran cannot be known, so all that there are have to say it.
- */
-static bool handlers_restart(void) {
-    for (int number = 1; number < NSIG; number++) {
-        struct sigaction action;
-        bool is_handled = !is_fault(number) && sigaction(number, NULL, &action) == 0 &&
-                          action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-        if (is_handled && !(action.sa_flags & SA_RESTART))
-            return false;
-    }
-    return true;
-}
-
-/* Our shards never block; a listener that does waits here, as long as its SO_RCVTIMEO says. */
-static bool wait_for_any(struct shard_set *set, struct watch *watch, int own_fd) {
-    struct pollfd list[SHARDS_MAX];
-    int shards[SHARDS_MAX];
-    int count = list_neighbours(set, watch, own_fd, list, shards);
-    if (count < SHARDS_MAX)
-        list[count++] =
-            (struct pollfd){.fd = set_fd(set, home_of(watch), own_fd), .events = POLLIN};
-    struct timeval most = {0};
-    socklen_t length = sizeof most;
-    real.getsockopt(own_fd, SOL_SOCKET, SO_RCVTIMEO, &most, &length);
-    int timeout = (int)(most.tv_sec * 1000 + most.tv_usec / 1000);
-    int ready = real.poll(list, (nfds_t)count, timeout > 0 ? timeout : -1);
-    if (ready < 0 && errno == EINTR && timeout <= 0)
-        return handlers_restart() || (errno = EINTR, false);
-    if (ready == 0)
-        errno = EAGAIN;
-    return ready > 0;
-}
-
-/* Without a worker on any of the spares the kernel's own accept does it all. */
-static bool is_one_queue(const struct shard_set *set, const struct watch *watch) {
-    struct shard_bits listening;
-    if (set->count == 1 || watch)
-        return set->count == 1;
-    worker_listening(set, &listening);
-    return bits_next(&listening, 1) < 0;
-}
-
-/* Asked once, at the start, as the kernel does; meanwhile the number may become something else's.
- */
-static bool is_blocking(const struct shard_set *set, int own_fd) {
-    return set_blocks(set, own_fd) && fd_kind_of(fd_entry(own_fd)) == FD_LISTENER;
-}
-
-static int accept_from_all(struct shard_set *set, struct watch *watch, struct accept_call call) {
-    call.blocks = is_blocking(set, call.fd);
-    int fd;
-    while ((fd = try_all(set, watch, &call)) < 0 && errno == EAGAIN && call.blocks) {
-        if (!wait_for_any(set, watch, call.fd))
-            return -1;
-        if (watch)
-            atomic_store(&watch->served, false); /* this wait was one of its own */
-    }
-    return fd;
-}
-
 int watch_accept(struct shard_set *set, const struct accept_call *call) {
     struct watch *watch = watch_of(set);
     if (watch && !watch->begun)
         watch = NULL;
-    return is_one_queue(set, watch) ? accept_from_one(set, watch, call)
-                                    : accept_from_all(set, watch, *call);
+    return set->count == 1 ? accept_from_one(set, watch, call) : try_all(set, watch, call);
 }

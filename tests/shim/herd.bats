@@ -26,8 +26,11 @@ serving() {
   in_every_mode "answered 400 of 400" herd re-add
 }
 
-@test "accept() without epoll" {
+@test "accept() without epoll: a worker stopped, killed, replaced" {
   in_every_mode "answered 400 of 400" herd accept
+  in_every_mode "answered 400 of 400" herd accept signal=19
+  in_every_mode "answered 400 of 400" herd accept signal=9 again=1
+  serving 4 reuseport accept
 }
 
 @test "one epoll instance that all workers share, also with EPOLLONESHOT" {

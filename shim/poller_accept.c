@@ -1,0 +1,84 @@
+/* poller accept: a thread that waits for connections with accept() itself. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "fd_table.h"
+#include "poller_parts.h"
+#include "real.h"
+
+/* Raised by what a thread does itself, and so never while it waits; crash reporters handle them. */
+static bool is_fault(int number) {
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGTRAP || number == SIGSYS;
+}
+
+/*
+ * poll() is never restarted, but accept() without a time limit is, after a handler with SA_RESTART.
+ * Which handler ran cannot be known, so all that there are have to say it.
+ */
+static bool handlers_restart(void) {
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        bool is_handled = !is_fault(number) && sigaction(number, NULL, &action) == 0 &&
+                          action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
+        if (is_handled && !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
+}
+
+/* SO_RCVTIMEO, which bounds accept(); zero: none. */
+static struct timespec limit_of(int fd) {
+    struct timeval limit = {0};
+    socklen_t length = sizeof limit;
+    real.getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &length);
+    return (struct timespec){limit.tv_sec, limit.tv_usec * 1000};
+}
+
+/* As long as `left` says, without limit if `is_limited` is false. False with errno: accept fails.
+ */
+static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
+    struct pollfd list = {.fd = fd, .events = POLLIN};
+    struct poll_call wait = {.list = &list, .count = 1, .has_timeout = is_limited, .timeout = left};
+    int count = poller_poll(&wait);
+    if (count == 0)
+        errno = EAGAIN;
+    return count > 0 || (count < 0 && errno == EINTR && !is_limited && handlers_restart());
+}
+
+static int accept_or_wait(struct shard_set *set, const struct accept_call *call) {
+    struct timespec limit = {0};
+    struct timespec end = {0};
+    bool is_first = true;
+    bool is_limited = false;
+    int fd;
+    while ((fd = watch_accept(set, call)) < 0 && errno == EAGAIN) {
+        if (is_first) {
+            limit = limit_of(call->fd);
+            is_limited = clock_is_positive(limit);
+            end = clock_plus(clock_now(), limit, 1);
+            is_first = false;
+        }
+        struct timespec left = is_limited ? clock_plus(end, clock_now(), -1) : limit;
+        if (is_limited && !clock_is_positive(left))
+            break;
+        if (!wait_for_one(call->fd, is_limited, left))
+            return -1;
+    }
+    return fd;
+}
+
+int poller_accept(struct shard_set *set, const struct accept_call *given) {
+    struct accept_call call = *given;
+    if (set->count == 1)
+        return watch_accept(set, &call);
+    /* Asked once, as the kernel does; meanwhile the number may become something else's. */
+    call.blocks = set_blocks(set, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
+    if (!call.blocks)
+        return watch_accept(set, &call);
+    if (poller_is_alone(set))
+        return call.accept(call.fd, &call);
+    return accept_or_wait(set, &call);
+}
