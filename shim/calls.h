@@ -69,6 +69,28 @@
     VAR(int, fcntl, int)                                                                           \
     VAR(int, fcntl64, int)                                                                         \
     VAR(int, ioctl, unsigned long)                                                                 \
+    CALL(int, execve, (const char *path, char *const *words, char *const *environment),            \
+         (path, words, environment))                                                               \
+    CALL(int, execv, (const char *path, char *const *words), (path, words))                        \
+    CALL(int, execvp, (const char *file, char *const *words), (file, words))                       \
+    CALL(int, execvpe, (const char *file, char *const *words, char *const *environment),           \
+         (file, words, environment))                                                               \
+    CALL(int, execl, (const char *path, const char *word), (path, word))                           \
+    CALL(int, execle, (const char *path, const char *word), (path, word))                          \
+    CALL(int, execlp, (const char *file, const char *word), (file, word))                          \
+    CALL(int, fexecve, (int fd, char *const *words, char *const *environment),                     \
+         (fd, words, environment))                                                                 \
+    CALL(int, execveat,                                                                            \
+         (int fd, const char *path, char *const *words, char *const *environment, int flags),      \
+         (fd, path, words, environment, flags))                                                    \
+    CALL(int, posix_spawn,                                                                         \
+         (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                \
+          const posix_spawnattr_t *attributes, char *const *words, char *const *environment),      \
+         (pid, path, actions, attributes, words, environment))                                     \
+    CALL(int, posix_spawnp,                                                                        \
+         (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                \
+          const posix_spawnattr_t *attributes, char *const *words, char *const *environment),      \
+         (pid, file, actions, attributes, words, environment))                                     \
     CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f),             \
          (number, a, b, c, d, e, f))                                                               \
     CALL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),               \

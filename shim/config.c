@@ -171,6 +171,10 @@ static void set_ROTATE(struct reading *in, const char *value) {
     read_number(in, value, 0, ROTATE_MAX, &in->config->rotate);
 }
 
+static void set_EXEC(struct reading *in, const char *value) {
+    read_number(in, value, 0, 1, &in->config->exec);
+}
+
 static void set_LOG(struct reading *in, const char *value) {
     unsigned index;
     if (read_word(in, value, log_words, LOG_COUNT, &index))
@@ -213,6 +217,7 @@ static void set_defaults(struct config *config, unsigned usable_cpus) {
         .shards = shards < SHARDS_DEFAULT_MIN ? SHARDS_DEFAULT_MIN : shards,
         .steal = 8,
         .rotate = 1,
+        .exec = 1,
         .log = LOG_WARN,
     };
 }

@@ -23,7 +23,7 @@ enum {
     ROTATE_MAX = 1000000,
     RULES_MAX = 32,
     COMPLAINTS_MAX = 8,
-    COMPLAINT_SIZE = 160
+    COMPLAINT_SIZE = 192
 };
 
 /* One item of UNHERD_LISTEN. */
@@ -43,6 +43,7 @@ struct config {
     unsigned shards; /* 1 to SHARDS_MAX */
     unsigned steal;  /* 0 to STEAL_MAX */
     unsigned rotate; /* 0 to ROTATE_MAX */
+    unsigned exec;   /* 1: listeners and the preload are carried over exec */
     enum log_level log;
     char log_file[256]; /* empty: stderr */
     unsigned rule_count;

@@ -66,6 +66,15 @@ int hidden_take(int fd) {
     return copy;
 }
 
+bool hidden_receive(int fd) {
+    if (fd < 0 || fd >= FD_LIMIT || fd_entry(fd) != FD_OTHER ||
+        real.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return false;
+    atomic_fetch_add(&taken, 1);
+    fd_set_entry(fd, FD_HIDDEN, 0);
+    return true;
+}
+
 void hidden_close(int fd) {
     if (fd < 0 || fd_kind_of(fd_entry(fd)) != FD_HIDDEN)
         return;

@@ -9,11 +9,16 @@
 #ifndef UNHERD_HIDDEN_H
 #define UNHERD_HIDDEN_H
 
+#include <stdbool.h>
+
 /*
  * Moves fd to the top of the range and marks it hidden. Returns the new number; or -1 with errno
  * (EMFILE when the eighth is used up). fd itself is closed in either case; -1 is passed through.
  */
 int hidden_take(int fd);
+
+/* A descriptor that an earlier image of this process kept hidden, where it is. False: not open. */
+bool hidden_receive(int fd);
 
 /* Closes a hidden descriptor in this process; -1 is ignored. */
 void hidden_close(int fd);

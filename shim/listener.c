@@ -1,13 +1,15 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#include "address.h"
+#include "decision.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
+#include "socket_options.h"
 #include "watch.h"
 
 enum { LISTENER_LIMIT = 512 };
@@ -22,12 +24,6 @@ void listener_start(const struct config *from) {
 
 struct listener *listener_at(unsigned index) {
     return &listeners[index % LISTENER_LIMIT];
-}
-
-static int option_of(int fd, int level, int name) {
-    int value = 0;
-    socklen_t length = sizeof value;
-    return real.getsockopt(fd, level, name, &value, &length) < 0 ? -1 : value;
 }
 
 static uint64_t cookie_of(int fd) {
@@ -46,92 +42,6 @@ bool listener_is_real(int fd) {
     return false;
 }
 
-/* ---- what is to become of it ---- */
-
-struct decision {
-    enum mode mode;   /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
-    const char *why;  /* in a few words */
-    bool falls_short; /* of what was asked for */
-    char address[ADDRESS_SIZE];
-};
-
-static bool is_stream(int fd, int family) {
-    int protocol = option_of(fd, SOL_SOCKET, SO_PROTOCOL);
-    bool is_ip = family == AF_INET || family == AF_INET6;
-    return option_of(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-           ((is_ip && protocol == IPPROTO_TCP) || family == AF_UNIX);
-}
-
-/* Another listener of this process at the same address: then the server shards by itself. */
-static bool is_sharded_by_server(int fd, const struct sockaddr *address, socklen_t length) {
-    if (option_of(fd, SOL_SOCKET, SO_REUSEPORT) != 1)
-        return false;
-    for (int other = fd_next(0, FD_LIMIT - 1); other >= 0;
-         other = fd_next((unsigned)other + 1, FD_LIMIT - 1)) {
-        struct sockaddr_storage its;
-        socklen_t its_length = sizeof its;
-        if (fd_kind_of(fd_entry(other)) == FD_LISTENER &&
-            real.getsockname(other, (struct sockaddr *)&its, &its_length) == 0 &&
-            its_length == length && !memcmp(&its, address, length))
-            return true;
-    }
-    return false;
-}
-
-static void settle_on(struct decision *decision, enum mode mode, const char *why) {
-    decision->mode = mode;
-    decision->why = why;
-}
-
-static void fall_back(struct decision *decision, const char *why) {
-    settle_on(decision, MODE_EXCLUSIVE, why);
-    decision->falls_short = true;
-}
-
-static void decide(struct decision *decision, int fd, bool was_listening) {
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof address;
-    *decision = (struct decision){.mode = MODE_OFF, .why = "not a stream socket"};
-    if (real.getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-        return;
-    const struct sockaddr *name = (const struct sockaddr *)&address;
-    address_format(name, length, decision->address, sizeof decision->address);
-    if (!is_stream(fd, address.ss_family))
-        return;
-    enum mode asked = config_mode_for(config, name, length);
-    if (asked == MODE_OFF)
-        settle_on(decision, MODE_OFF, "UNHERD_MODE or UNHERD_LISTEN says so");
-    else if (is_sharded_by_server(fd, name, length))
-        settle_on(decision, MODE_OFF, "the server shards it by itself");
-    else if (asked != MODE_REUSEPORT)
-        settle_on(decision, MODE_EXCLUSIVE, asked == MODE_AUTO ? "auto" : "as asked");
-    else if (address.ss_family == AF_UNIX)
-        fall_back(decision, "AF_UNIX has no SO_REUSEPORT");
-    else if (was_listening)
-        fall_back(decision, "it was listening before this process had it");
-    else
-        settle_on(decision, MODE_REUSEPORT, "as asked");
-}
-
-/* What was asked for by name and could not be had whole is said at `warn`; of the same cause, once.
- */
-static void say(const struct decision *decision, const struct shard_set *set, int error) {
-    static _Atomic(const char *) said;
-    bool is_new = decision->falls_short && atomic_exchange(&said, decision->why) != decision->why;
-    enum log_level level = is_new ? LOG_WARN : LOG_INFO;
-    if (decision->mode == MODE_OFF)
-        log_line(level, "%s: left alone (%s)", decision->address, decision->why);
-    else if (set->count > 1)
-        log_line(level, "%s: reuseport, %d shards, stealing from %d (%s)", decision->address,
-                 set->count, (int)set->steal, decision->why);
-    else if (decision->mode == MODE_REUSEPORT && decision->falls_short)
-        log_line(level, "%s: exclusive, rotated every %u (not sharded: %s: %s)", decision->address,
-                 set->rotate, decision->why, log_errno(error));
-    else
-        log_line(level, "%s: exclusive, rotated every %u (%s)", decision->address, set->rotate,
-                 decision->why);
-}
-
 /* ---- adoption ---- */
 
 /* The first time at `warn`, after that only for who asks: a server may have a thousand listeners.
@@ -140,13 +50,32 @@ static enum log_level once(atomic_bool *said) {
     return atomic_exchange(said, true) ? LOG_DEBUG : LOG_WARN;
 }
 
+static struct listener *find_free(void) {
+    for (int i = 0; i < LISTENER_LIMIT; i++)
+        if (!listeners[i].references)
+            return &listeners[i];
+    return NULL;
+}
+
+/* What the configuration says of any set. */
+static void configure(struct shard_set *set) {
+    unsigned most = (unsigned)set->count - 1;
+    set->steal = config->steal < most ? config->steal : most;
+    set->rotate = config->rotate;
+}
+
+/* The record is in use, by that number of the server's. */
+static void hold(struct listener *listener, int fd) {
+    int index = (int)(listener - listeners);
+    listener->references++;
+    listeners_used = index < listeners_used ? listeners_used : index + 1;
+    fd_set_entry(fd, FD_LISTENER, (unsigned)index);
+}
+
 static struct listener *make(int fd, struct decision *decision, int backlog) {
     static atomic_bool said_full;
     static atomic_bool said_refused;
-    struct listener *listener = NULL;
-    for (int i = 0; i < LISTENER_LIMIT && !listener; i++)
-        if (!listeners[i].references)
-            listener = &listeners[i];
+    struct listener *listener = find_free();
     if (!listener) {
         log_line(once(&said_full), "%s: left alone (too many listeners)", decision->address);
         return NULL;
@@ -154,7 +83,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     const char *shortfall = NULL;
     int wanted = decision->mode == MODE_REUSEPORT ? (int)config->shards : 1;
     listener->cookie = cookie_of(fd);
-    listener->reuseport = option_of(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
+    listener->reuseport = socket_int(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
     errno = 0;
     if (!set_make(&listener->set, fd, wanted, backlog, &shortfall)) {
         log_line(once(&said_refused), "%s: left alone (%s: %s)", decision->address, shortfall,
@@ -163,10 +92,8 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     }
     if (shortfall)
         decision->why = shortfall, decision->falls_short = true;
-    unsigned most = (unsigned)listener->set.count - 1;
-    listener->set.steal = config->steal < most ? config->steal : most;
-    listener->set.rotate = config->rotate;
-    say(decision, &listener->set, errno);
+    configure(&listener->set);
+    decision_say(decision, &listener->set, errno);
     return listener;
 }
 
@@ -180,9 +107,9 @@ static void complain_once(void) {
 
 static void adopt(int fd, int backlog, bool was_listening) {
     struct decision decision;
-    decide(&decision, fd, was_listening);
+    decision_make(&decision, config, fd, was_listening);
     if (decision.mode == MODE_OFF) {
-        say(&decision, NULL, 0);
+        decision_say(&decision, NULL, 0);
         return;
     }
     if (!guard_enter())
@@ -190,18 +117,14 @@ static void adopt(int fd, int backlog, bool was_listening) {
     struct listener *listener = NULL;
     if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
         listener = make(fd, &decision, backlog);
-    if (listener) {
-        int index = (int)(listener - listeners);
-        listener->references = 1;
-        listeners_used = index < listeners_used ? listeners_used : index + 1;
-        fd_set_entry(fd, FD_LISTENER, (unsigned)index);
-    }
+    if (listener)
+        hold(listener, fd);
     guard_leave();
 }
 
 int listener_listen(int fd, int backlog) {
     bool is_known = listener_is_real(fd);
-    bool was_listening = !is_known && config && option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
+    bool was_listening = !is_known && config && socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
     int result = real.listen(fd, backlog);
     if (result < 0 || !config)
         return result;
@@ -259,4 +182,108 @@ void listener_move_up(void) {
             set_move_up(&listeners[i].set);
             guard_leave();
         }
+}
+
+/* ---- over exec ---- */
+
+bool listener_any(void) {
+    for (int i = 0; i < listeners_used; i++)
+        if (listeners[i].references)
+            return true;
+    return false;
+}
+
+/* The server's own numbers for a listener that the next image will have; returns how many. */
+static int list_left_open(unsigned index, int *numbers, int most) {
+    int count = 0;
+    for (int fd = fd_next(0, FD_LIMIT - 1); fd >= 0 && count < most;
+         fd = fd_next((unsigned)fd + 1, FD_LIMIT - 1)) {
+        unsigned entry = fd_entry(fd);
+        bool is_its = fd_kind_of(entry) == FD_LISTENER && fd_index_of(entry) == index;
+        int flags = is_its ? real.fcntl(fd, F_GETFD) : -1;
+        if (flags >= 0 && !(flags & FD_CLOEXEC) && cookie_of(fd) == listeners[index].cookie)
+            numbers[count++] = fd;
+    }
+    return count;
+}
+
+enum { NUMBERS_MOST = 16, COOKIE_PART = 0x7fffffff };
+
+static void write_one(const struct listener *listener, const int *numbers, int count,
+                      struct text *text) {
+    const int head[] = {(int)(listener->cookie & COOKIE_PART),
+                        (int)(listener->cookie >> 31 & COOKIE_PART), listener->reuseport, count};
+    for (int i = 0; i < 4 + count; i++) {
+        text_num(text, i < 4 ? head[i] : numbers[i - 4]);
+        text_char(text, ',');
+    }
+    set_write(&listener->set, text);
+}
+
+bool listener_write(struct text *text) {
+    bool any = false;
+    for (int i = 0; i < listeners_used; i++) {
+        int numbers[NUMBERS_MOST];
+        int count =
+            listeners[i].references ? list_left_open((unsigned)i, numbers, NUMBERS_MOST) : 0;
+        struct text before = *text;
+        if (!count)
+            continue;
+        write_one(&listeners[i], numbers, count, text);
+        if (text->length + 1 >= text->size) { /* no room: it goes as it would without us */
+            *text = before;
+            text->data[text->length] = '\0';
+            continue;
+        }
+        set_keep_open(&listeners[i].set, true);
+        any = true;
+    }
+    return any;
+}
+
+void listener_keep_open(bool keep) {
+    for (int i = 0; i < listeners_used; i++)
+        if (listeners[i].references)
+            set_keep_open(&listeners[i].set, keep);
+}
+
+static bool receive_one(const char **at) {
+    int head[4];
+    int numbers[NUMBERS_MOST];
+    for (int i = 0; i < 4; i++)
+        if (!text_read(at, &head[i]))
+            return false;
+    if (head[3] < 1 || head[3] > NUMBERS_MOST)
+        return false;
+    for (int i = 0; i < head[3]; i++)
+        if (!text_read(at, &numbers[i]))
+            return false;
+    struct listener *listener = find_free();
+    uint64_t cookie = (uint64_t)head[0] | (uint64_t)head[1] << 31;
+    if (!listener || cookie_of(numbers[0]) != cookie || !set_read(&listener->set, numbers[0], at))
+        return false;
+    struct decision decision;
+    decision_make(&decision, config, numbers[0], false);
+    if (decision.mode == MODE_OFF) {
+        decision_say(&decision, NULL, 0);
+        set_close(&listener->set);
+        return true;
+    }
+    listener->cookie = cookie;
+    listener->reuseport = head[2];
+    configure(&listener->set);
+    decision.why = "carried over exec";
+    decision_say(&decision, &listener->set, 0);
+    for (int i = 0; i < head[3]; i++)
+        if (cookie_of(numbers[i]) == cookie)
+            hold(listener, numbers[i]);
+    return true;
+}
+
+void listener_receive(const char *text) {
+    if (!config || !local_start() || !guard_enter())
+        return;
+    while (*text && receive_one(&text))
+        continue;
+    guard_leave();
 }

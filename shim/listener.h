@@ -49,4 +49,17 @@ void listener_copied(int fd, int copy);
 /* RLIMIT_NOFILE was raised: hidden descriptors make room below. */
 void listener_move_up(void);
 
+/* ---- over exec: see carry.h ---- */
+
+/* Whether this process has a listener of ours at all. */
+bool listener_any(void);
+
+/* Writes down the listeners that the next image will have, and keeps their sets open for it. False:
+ * there are none. listener_keep_open(false) takes it back. */
+bool listener_write(struct text *text);
+void listener_keep_open(bool keep);
+
+/* Takes up what an earlier image wrote down; what is not what it was is passed over. */
+void listener_receive(const char *text);
+
 #endif

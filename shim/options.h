@@ -26,6 +26,8 @@
            "neighbours that watch each shard, 0 to 255; 0 is plain SO_REUSEPORT")                  \
     OPTION(ROTATE, "UNHERD_ROTATE", "rotate", "N", "1",                                            \
            "rotate after every N-th accept on a shared queue, 0 to 1000000; 0 never")              \
+    OPTION(EXEC, "UNHERD_EXEC", "exec", "0|1", "1",                                                \
+           "carry listeners and the preload over exec: 1 yes, 0 no")                               \
     OPTION(LOG, "UNHERD_LOG", "log", "off|warn|info|debug", "warn", "how much to say")             \
     OPTION(LOG_FILE, "UNHERD_LOG_FILE", "log-file", "PATH", "stderr",                              \
            "where to say it: an absolute path, appended to")

@@ -28,11 +28,7 @@ static bool may_grow(size_t size) {
     return false;
 }
 
-/*
- * In the place of the last set's memory, if the record had one: a thread that still looks at that
- * sees the old or the new, and is never without.
- */
-static bool map_memory(struct shard_set *set) {
+bool set_map_memory(struct shard_set *set) {
     int place = set->shared ? MAP_FIXED : 0;
     void *memory = mmap(set->shared, SET_MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | place,
                         set->memory_fd, 0);
@@ -50,7 +46,7 @@ static bool make_memory(struct shard_set *set, int count) {
     set->memory_fd = hidden_take(memfd_create("unherd", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (set->memory_fd < 0 || ftruncate(set->memory_fd, (off_t)SET_MEMORY_SIZE) < 0 ||
         real.fcntl(set->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
-        !map_memory(set))
+        !set_map_memory(set))
         return false;
     set->shared->magic = SHARED_MAGIC;
     set->shared->version = SHARED_VERSION;

@@ -21,6 +21,7 @@
 
 #include "config.h"
 #include "shared.h"
+#include "text.h"
 
 /* As large for every set; what no shard uses is never touched, and takes no memory. */
 enum { SET_MEMORY_SIZE = sizeof(struct shared) + SHARDS_MAX * sizeof(struct shared_shard) };
@@ -85,6 +86,23 @@ void set_kick(const struct shard_set *set);
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */
 void set_move_up(struct shard_set *set);
+
+/*
+ * Maps the set's memory; in the place of the last set's, if the record had one: a thread that still
+ * looks at that sees the old or the new, and is never without.
+ */
+bool set_map_memory(struct shard_set *set);
+
+/* ---- over exec ---- */
+
+/* The descriptors of a set, as a text that the next image can read. */
+void set_write(const struct shard_set *set, struct text *text);
+
+/* Whether the set's descriptors stay open when this process executes another image. */
+void set_keep_open(const struct shard_set *set, bool keep);
+
+/* Reads what set_write() wrote; *at moves on. False when it is not what it was: nothing is kept. */
+bool set_read(struct shard_set *set, int listener_fd, const char **at);
 
 /* Gives everything back, in this process. */
 void set_close(struct shard_set *set);

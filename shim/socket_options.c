@@ -148,3 +148,9 @@ int socket_option_is_shared(int level, int name) {
     return name != SO_REUSEPORT && name != SO_ATTACH_REUSEPORT_CBPF &&
            name != SO_ATTACH_REUSEPORT_EBPF;
 }
+
+int socket_int(int fd, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return real.getsockopt(fd, level, name, &value, &length) < 0 ? -1 : value;
+}

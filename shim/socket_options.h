@@ -19,4 +19,7 @@ void socket_option_seen(int level, int name);
 /* Whether an option that the server sets on a listener is to reach the other shards too. */
 int socket_option_is_shared(int level, int name);
 
+/* An option whose value is an int; -1 when it cannot be read. */
+int socket_int(int fd, int level, int name);
+
 #endif

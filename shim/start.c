@@ -4,6 +4,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "config.h"
 #include "listener.h"
 #include "log.h"
@@ -38,6 +39,8 @@ __attribute__((constructor)) static void start(void) {
             if (!log_start(&config))
                 log_line(LOG_WARN, "UNHERD_LOG_FILE: %s: %s", config.log_file, log_errno(errno));
             listener_start(&config);
+            if (config.exec)
+                carry_start(environ);
         }
     }
     errno = saved;

@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include <stdint.h>
+
 struct text text_of(char *data, size_t size) {
     if (size)
         data[0] = '\0';
@@ -35,4 +37,19 @@ void text_num(struct text *t, long long value) {
         text_char(t, '-');
     while (count)
         text_char(t, digits[--count]);
+}
+
+bool text_read(const char **at, int *value) {
+    long long sum = 0;
+    const char *start = *at;
+    bool is_negative = **at == '-';
+    if (is_negative)
+        ++*at;
+    const char *digits = *at;
+    while (**at >= '0' && **at <= '9' && *at - digits < 10)
+        sum = sum * 10 + (*(*at)++ - '0');
+    bool is_number = *at > digits && **at == ',' && sum <= INT32_MAX;
+    *value = (int)(is_negative ? -sum : sum);
+    *at = is_number ? *at + 1 : start;
+    return is_number;
 }

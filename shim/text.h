@@ -7,6 +7,7 @@
 #ifndef UNHERD_TEXT_H
 #define UNHERD_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text {
@@ -27,5 +28,8 @@ void text_bytes(struct text *t, const char *s, size_t n);
 
 /* In decimal, with a '-' when it is negative. */
 void text_num(struct text *t, long long value);
+
+/* Reads "NUMBER," at *at, which then stands behind it; false, and unmoved, when there is none. */
+bool text_read(const char **at, int *value);
 
 #endif

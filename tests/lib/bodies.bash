@@ -161,24 +161,6 @@ serves_after_reload() {
   esac
 }
 
-# serves_after_exec KIND MODE SECONDS: a reload in which the server executes itself. Its next image has the listener's
-# own queue and no other, and answers all. While it reloads nobody is lost, but in reuseport: what waits in the other
-# queues is reset when the last old process leaves (README, Limits), so that there only the time after it counts.
-serves_after_exec() {
-  start_server "$1" "$2"
-  [[ $2 == reuseport ]] || drive_in_background --rate 50 --duration "$3"
-  answers 20
-  reload
-  if [[ $2 != reuseport ]]; then
-    kill -0 "$DRIVER" || fail "the load ended before the reload"
-    end_of_drive
-    all_answered
-  fi
-  has_queues 1
-  drive --count 200 --parallel 4
-  all_answered 200
-}
-
 # The new workers come before the old ones go: there may be twice as many queues, and no more.
 still_has_own_queues() {
   local queues

@@ -23,6 +23,7 @@ teardown() { finish; }
 @test "a second uwsgi is refused, exclusive" { refuses_second_copy uwsgi exclusive; }
 @test "a second uwsgi is refused, reuseport" { refuses_second_copy uwsgi reuseport; }
 
-@test "uwsgi loses nobody to HUP, stock" { serves_after_exec uwsgi stock 4; }
-@test "uwsgi loses nobody to HUP, exclusive" { serves_after_exec uwsgi exclusive 4; }
-@test "uwsgi serves after HUP, reuseport" { serves_after_exec uwsgi reuseport 4; }
+# A HUP executes the server anew: the listener and its queues go over to the next image.
+@test "uwsgi loses nobody to HUP, stock" { serves_after_reload uwsgi stock 4; }
+@test "uwsgi loses nobody to HUP, exclusive" { serves_after_reload uwsgi exclusive 4; }
+@test "uwsgi loses nobody to HUP, reuseport" { serves_after_reload uwsgi reuseport 4; }

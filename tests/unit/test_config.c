@@ -41,7 +41,8 @@ static void nothing_set_is_all_defaults(void **state) {
 
 /* What the help and the README call the default is the default. */
 static void the_table_gives_the_defaults(void **state) {
-    static const enum option_id readable[] = {OPTION_MODE, OPTION_STEAL, OPTION_ROTATE, OPTION_LOG};
+    static const enum option_id readable[] = {OPTION_MODE, OPTION_STEAL, OPTION_ROTATE, OPTION_EXEC,
+                                              OPTION_LOG};
     (void)state;
     config_read(&config, NULL, 2);
     struct config set = {.shards = config.shards};
@@ -176,7 +177,7 @@ static void names_an_unknown_variable(void **state) {
     READ("UNHERD_FOO=1");
     assert_only_complaint(
         "UNHERD_FOO is not a variable of unherd (UNHERD_MODE, UNHERD_LISTEN, "
-        "UNHERD_SHARDS, UNHERD_STEAL, UNHERD_ROTATE, UNHERD_LOG, UNHERD_LOG_FILE)");
+        "UNHERD_SHARDS, UNHERD_STEAL, UNHERD_ROTATE, UNHERD_EXEC, UNHERD_LOG, UNHERD_LOG_FILE)");
     READ("UNHERD_MODES=off");
     assert_int_equal(config.complaint_count, 1);
     assert_int_equal(config.mode, MODE_AUTO);

@@ -1,0 +1,28 @@
+/* decision: what is to become of a listener, and the one line that says it. */
+#ifndef UNHERD_DECISION_H
+#define UNHERD_DECISION_H
+
+#include <stdbool.h>
+
+#include "address.h"
+#include "config.h"
+#include "shard_set.h"
+
+struct decision {
+    enum mode mode;   /* MODE_EXCLUSIVE, MODE_REUSEPORT or MODE_OFF */
+    const char *why;  /* in a few words */
+    bool falls_short; /* of what was asked for */
+    char address[ADDRESS_SIZE];
+};
+
+/*
+ * By the socket's kind and address, and by what was asked for. was_listening: before this process
+ * called listen(), so that there may be workers that know nothing of shards.
+ */
+void decision_make(struct decision *decision, const struct config *config, int fd,
+                   bool was_listening);
+
+/* Says it; set is what came of it, or NULL; error is the errno that a shortfall left. */
+void decision_say(const struct decision *decision, const struct shard_set *set, int error);
+
+#endif

@@ -1,0 +1,110 @@
+/* shard carry: a shard set on its way over exec, from one image of a process to the next. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "hidden.h"
+#include "real.h"
+#include "shard_set.h"
+
+/* memory, kick, number of spares, spares */
+void set_write(const struct shard_set *set, struct text *text) {
+    const int head[] = {set->memory_fd, set->kick_fd, set->count - 1};
+    for (int i = 0; i < 3; i++) {
+        text_num(text, head[i]);
+        text_char(text, ',');
+    }
+    for (int i = 1; i < set->count; i++) {
+        text_num(text, set->fd[i]);
+        text_char(text, ',');
+    }
+}
+
+static void keep_open(int fd, bool keep) {
+    if (fd >= 0)
+        real.fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+}
+
+void set_keep_open(const struct shard_set *set, bool keep) {
+    keep_open(set->memory_fd, keep);
+    keep_open(set->kick_fd, keep);
+    for (int i = 1; i < set->count; i++)
+        keep_open(set->fd[i], keep);
+}
+
+/* The variable may be older than the descriptors that it names: each is looked at. */
+static bool is_memory(int fd) {
+    struct stat status;
+    const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    return fstat(fd, &status) == 0 && status.st_size == SET_MEMORY_SIZE &&
+           real.fcntl(fd, F_GET_SEALS, NULL) == sealed;
+}
+
+static bool is_spare_of(int fd, int listener_fd) {
+    struct sockaddr_storage its = {0};
+    struct sockaddr_storage own = {0};
+    socklen_t its_length = sizeof its;
+    socklen_t own_length = sizeof own;
+    int reuseport = 0;
+    socklen_t length = sizeof reuseport;
+    return real.getsockname(fd, (struct sockaddr *)&its, &its_length) == 0 &&
+           real.getsockname(listener_fd, (struct sockaddr *)&own, &own_length) == 0 &&
+           its_length == own_length && !memcmp(&its, &own, own_length) &&
+           real.getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &length) == 0 && reuseport;
+}
+
+static bool is_same_layout(const struct shared *shared, int count) {
+    return shared->magic == SHARED_MAGIC && shared->version == SHARED_VERSION &&
+           shared->count >= (uint32_t)count && shared->count <= SHARDS_MAX;
+}
+
+/* An eventfd is an anonymous inode: a file of no type. */
+static bool is_kick(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && !(status.st_mode & S_IFMT);
+}
+
+/* The numbers that the text names, into the set; nothing is done to the descriptors. */
+static bool read_numbers(struct shard_set *set, const char **at) {
+    int spares;
+    if (!text_read(at, &set->memory_fd) || !text_read(at, &set->kick_fd) ||
+        !text_read(at, &spares) || spares < 0 || spares >= SHARDS_MAX)
+        return false;
+    for (int i = 1; i <= spares; i++)
+        if (!text_read(at, &set->fd[i]))
+            return false;
+    set->count = spares + 1;
+    return true;
+}
+
+static bool is_what_it_was(const struct shard_set *set, int listener_fd) {
+    if (!is_memory(set->memory_fd) || (set->count > 1 && !is_kick(set->kick_fd)))
+        return false;
+    for (int i = 1; i < set->count; i++)
+        if (!is_spare_of(set->fd[i], listener_fd))
+            return false;
+    return true;
+}
+
+static bool receive_all(const struct shard_set *set) {
+    bool received = hidden_receive(set->memory_fd);
+    if (set->count > 1)
+        received &= hidden_receive(set->kick_fd);
+    for (int i = 1; i < set->count; i++)
+        received &= hidden_receive(set->fd[i]);
+    return received;
+}
+
+bool set_read(struct shard_set *set, int listener_fd, const char **at) {
+    bool is_known = read_numbers(set, at) && is_what_it_was(set, listener_fd);
+    atomic_store(&set->hint, -1);
+    if (is_known && receive_all(set) && set_map_memory(set) &&
+        is_same_layout(set->shared, set->count))
+        return true;
+    if (is_known)
+        set_close(set); /* they are ours */
+    set->count = 1;
+    set->memory_fd = set->kick_fd = -1;
+    return false;
+}
