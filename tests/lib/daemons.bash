@@ -41,7 +41,7 @@ http {
   }
 }
 CONF
-  COMMAND=(nginx -p "$directory" -e "$directory/error.log" -c "$directory/nginx.conf" -g 'daemon off;')
+  COMMAND=("$(type -P nginx)" -p "$directory" -e "$directory/error.log" -c "$directory/nginx.conf" -g 'daemon off;')
   STOP=QUIT RELOAD=HUP BUSY='Address already in use' COUNTED=header
 }
 

@@ -40,6 +40,55 @@ loses_nobody() {
   [[ $1 != reuseport ]] || still_has_own_queues
 }
 
+has_daemon() {
+  MASTER=$(cat "$DIRECTORY/pid" 2>/dev/null) && [[ -n $MASTER ]] && server_is_ready
+}
+
+# start_daemon MODE: as a daemon leads a session of its own, and only a daemon lets itself be upgraded.
+start_daemon() {
+  KIND=nginx
+  PORT=$(free_port "$LOWEST_PORT" "$HIGHEST_PORT")
+  DIRECTORY=$(new_directory)
+  server_environment "$DIRECTORY" "$1"
+  configure_nginx "$DIRECTORY" "$PORT"
+  unset "COMMAND[-1]" "COMMAND[-1]"
+  launch "$DIRECTORY"
+  eventually 20 has_daemon || fail "nginx is not ready: $(cat "$DIRECTORY/error.log")"
+  LEADERS+=("$MASTER")
+}
+
+has_successor() {
+  local pid
+  pid=$(cat "$DIRECTORY/pid" 2>/dev/null) || return 1
+  [[ -n $pid && $pid -ne $1 ]] || return 1
+  MASTER=$pid
+  server_is_ready
+}
+
+# USR2 executes nginx anew beside the old one, WINCH and QUIT end that: all under load.
+survives_upgrade() {
+  local old
+  start_daemon "$1"
+  old=$MASTER
+  drive_in_background --rate 2000 --duration 5
+  answers 20
+  kill -USR2 "$old"
+  eventually 20 has_successor "$old" || fail "no new master: $(cat "$DIRECTORY/error.log")"
+  [[ $1 == stock ]] || grep -q libunherd "/proc/$MASTER/maps" || fail "the library is not in the new master"
+  kill -WINCH "$old"
+  kill -QUIT "$old"
+  eventually 20 is_gone "$old" || fail "the old master is still there"
+  kill -0 "$DRIVER" || fail "the load ended before the upgrade"
+  end_of_drive
+  all_answered 10000
+  [[ $1 == reuseport ]] || has_queues 1
+  [[ $1 != reuseport ]] || still_has_own_queues
+  kill -QUIT "$MASTER"
+  eventually 15 session_is_empty "$old" || fail "left behind: $(ps -o pid=,stat=,args= -s "$old")"
+  MASTER=''
+  can_listen "$PORT" || fail "port $PORT is not free after the end"
+}
+
 # slow_answers MODE [NAME=VALUE...]: sets SLOW to the number of answers that took longer than 250 ms while one worker
 # of four is stopped for 500 ms of 2 s.
 slow_answers() {
@@ -145,3 +194,7 @@ few_are_slow() {
   in_five_attempts "calls_per_connection reuseport" "makes_at_most 0.1 more_than $stock"
   in_five_attempts "calls_per_connection exclusive" "makes_at_most 2.1 more_than $stock"
 }
+
+@test "nginx loses nobody to an upgrade, stock" { survives_upgrade stock; }
+@test "nginx loses nobody to an upgrade, exclusive" { survives_upgrade exclusive; }
+@test "nginx loses nobody to an upgrade, reuseport" { survives_upgrade reuseport; }
