@@ -1,7 +1,6 @@
 /* The exec family and posix_spawn. */
 #include "hook.h"
 
-#include <alloca.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -17,9 +16,15 @@ static bool takes_preload(int fd, const char *path, int flags) {
            !(status.st_mode & (S_ISUID | S_ISGID));
 }
 
-/* One environment for the next image: its list lies on the caller's stack, as long as the call. */
+/*
+ * Lists whose length the caller decides lie on the stack, as long as the call: between vfork and
+ * exec nothing may be allocated, and libc's own execl does the same.
+ */
+#pragma GCC diagnostic ignored "-Wvla"
+
+/* One environment for the next image. */
 #define CARRY_OVER(carry, environment, with_sets)                                                  \
-    char **list = alloca(carry_room(environment) * sizeof *list);                                  \
+    char *list[carry_room(environment)];                                                           \
     carry_begin(&(carry), environment, list, with_sets)
 
 HOOK int execve(const char *path, char *const *words, char *const *environment) {
@@ -80,7 +85,7 @@ HOOK int execvp(const char *file, char *const *words) {
     for (const char *word = (first); word; word = va_arg(counting, const char *))                  \
         word_count++;                                                                              \
     va_end(counting);                                                                              \
-    char **words = alloca(word_count * sizeof *(words));                                           \
+    char *words[word_count];                                                                       \
     (words)[0] = (char *)(uintptr_t)(first);                                                       \
     for (size_t i = 1; i < word_count; i++)                                                        \
     (words)[i] = va_arg(list, char *)

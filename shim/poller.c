@@ -51,7 +51,7 @@ static void remove_others(int epfd, const struct parts *parts, int count) {
 static short revents_of(const struct pollfd *entry, uint32_t told) {
     struct pollfd now = *entry;
     if (told == EPOLLIN)
-        return entry->events & CONNECTION;
+        return (short)(entry->events & CONNECTION);
     real.poll(&now, 1, 0);
     return now.revents;
 }

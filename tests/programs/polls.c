@@ -191,7 +191,7 @@ static int wait_for(int how, int milliseconds, const sigset_t *mask) {
     fd_set in;
     FD_ZERO(&in);
     FD_SET(fd, &in);
-    struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000L};
     struct timespec time = {limit.tv_sec, limit.tv_usec * 1000};
     bool is_limited = milliseconds >= 0;
     switch (how) {
