@@ -29,6 +29,10 @@
          (fd, address, length))                                                                    \
     CALL(int, getpeername, (int fd, struct sockaddr *address, socklen_t *length),                  \
          (fd, address, length))                                                                    \
+    CALL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))      \
+    CALL(int, recvmmsg,                                                                            \
+         (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),  \
+         (fd, messages, count, flags, timeout))                                                    \
     CALL(int, epoll_create, (int size), (size))                                                    \
     CALL(int, epoll_create1, (int flags), (flags))                                                 \
     CALL(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event),                    \

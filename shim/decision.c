@@ -43,7 +43,7 @@ static void fall_back(struct decision *decision, const char *why) {
 }
 
 void decision_make(struct decision *decision, const struct config *config, int fd,
-                   bool was_listening) {
+                   const char *origin) {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     *decision = (struct decision){.mode = MODE_OFF, .why = "not a stream socket"};
@@ -62,8 +62,8 @@ void decision_make(struct decision *decision, const struct config *config, int f
         settle_on(decision, MODE_EXCLUSIVE, asked == MODE_AUTO ? "auto" : "as asked");
     else if (address.ss_family == AF_UNIX)
         fall_back(decision, "AF_UNIX has no SO_REUSEPORT");
-    else if (was_listening)
-        fall_back(decision, "it was listening before this process had it");
+    else if (origin)
+        fall_back(decision, origin);
     else
         settle_on(decision, MODE_REUSEPORT, "as asked");
 }

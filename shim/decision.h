@@ -16,11 +16,11 @@ struct decision {
 };
 
 /*
- * By the socket's kind and address, and by what was asked for. was_listening: before this process
- * called listen(), so that there may be workers that know nothing of shards.
+ * By the socket's kind and address, and by what was asked for. origin: why there may be workers in
+ * other processes that know nothing of shards made here; or NULL.
  */
 void decision_make(struct decision *decision, const struct config *config, int fd,
-                   bool was_listening);
+                   const char *origin);
 
 /* Says it; set is what came of it, or NULL; error is the errno that a shortfall left. */
 void decision_say(const struct decision *decision, const struct shard_set *set, int error);

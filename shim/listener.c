@@ -1,8 +1,9 @@
-#include "listener.h"
+#include "listener_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "decision.h"
@@ -26,7 +27,7 @@ struct listener *listener_at(unsigned index) {
     return &listeners[index % LISTENER_LIMIT];
 }
 
-static uint64_t cookie_of(int fd) {
+uint64_t listener_cookie(int fd) {
     uint64_t cookie = 0;
     socklen_t length = sizeof cookie;
     return real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
@@ -36,7 +37,7 @@ bool listener_is_real(int fd) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) != FD_LISTENER)
         return false;
-    if (cookie_of(fd) == listener_at(fd_index_of(entry))->cookie)
+    if (listener_cookie(fd) == listener_at(fd_index_of(entry))->cookie)
         return true;
     listener_closing(fd);
     return false;
@@ -50,22 +51,20 @@ static enum log_level once(atomic_bool *said) {
     return atomic_exchange(said, true) ? LOG_DEBUG : LOG_WARN;
 }
 
-static struct listener *find_free(void) {
+struct listener *listener_free(void) {
     for (int i = 0; i < LISTENER_LIMIT; i++)
         if (!listeners[i].references)
             return &listeners[i];
     return NULL;
 }
 
-/* What the configuration says of any set. */
-static void configure(struct shard_set *set) {
+void listener_configure(struct shard_set *set) {
     unsigned most = (unsigned)set->count - 1;
     set->steal = config->steal < most ? config->steal : most;
     set->rotate = config->rotate;
 }
 
-/* The record is in use, by that number of the server's. */
-static void hold(struct listener *listener, int fd) {
+void listener_hold(struct listener *listener, int fd) {
     int index = (int)(listener - listeners);
     listener->references++;
     listeners_used = index < listeners_used ? listeners_used : index + 1;
@@ -75,14 +74,14 @@ static void hold(struct listener *listener, int fd) {
 static struct listener *make(int fd, struct decision *decision, int backlog) {
     static atomic_bool said_full;
     static atomic_bool said_refused;
-    struct listener *listener = find_free();
+    struct listener *listener = listener_free();
     if (!listener) {
         log_line(once(&said_full), "%s: left alone (too many listeners)", decision->address);
         return NULL;
     }
     const char *shortfall = NULL;
     int wanted = decision->mode == MODE_REUSEPORT ? (int)config->shards : 1;
-    listener->cookie = cookie_of(fd);
+    listener->cookie = listener_cookie(fd);
     listener->reuseport = socket_int(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
     errno = 0;
     if (!set_make(&listener->set, fd, wanted, backlog, &shortfall)) {
@@ -92,9 +91,17 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     }
     if (shortfall)
         decision->why = shortfall, decision->falls_short = true;
-    configure(&listener->set);
+    listener_configure(&listener->set);
     decision_say(decision, &listener->set, errno);
     return listener;
+}
+
+/* Of a socket that listens: tcp_info's word for it (tcp(7), TCP_INFO). */
+static int backlog_of(int fd) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? SOMAXCONN
+                                                                          : (int)info.tcpi_sacked;
 }
 
 static void complain_once(void) {
@@ -105,9 +112,9 @@ static void complain_once(void) {
         log_line(LOG_WARN, "%s", config->complaints[i]);
 }
 
-static void adopt(int fd, int backlog, bool was_listening) {
+static void adopt(int fd, int backlog, const char *origin) {
     struct decision decision;
-    decision_make(&decision, config, fd, was_listening);
+    decision_make(&decision, config, fd, origin);
     if (decision.mode == MODE_OFF) {
         decision_say(&decision, NULL, 0);
         return;
@@ -118,13 +125,42 @@ static void adopt(int fd, int backlog, bool was_listening) {
     if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
         listener = make(fd, &decision, backlog);
     if (listener)
-        hold(listener, fd);
+        listener_hold(listener, fd);
+    if (listener && origin) /* so that this worker takes turns with those of other processes */
+        atomic_store(&listener->set.shared->workers, 1);
     guard_leave();
+}
+
+/*
+ * Sockets that this image had from its start, or received from another process: one bit each. A
+ * stale bit, of a number that means something else by now, costs no more than a needless turn.
+ */
+enum { FOREIGN_END = 1024 };
+static _Atomic uint64_t foreign[FOREIGN_END / 64];
+
+static const char *origin_of(int fd) {
+    if (socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1)
+        return "it was listening before this process had it";
+    if (fd < FOREIGN_END && (atomic_load(&foreign[fd / 64]) >> (fd % 64) & 1))
+        return "it came from another process";
+    return NULL;
+}
+
+void listener_found(int fd, bool is_heir) {
+    int accepts = config && fd >= 0 ? socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) : -1;
+    if (accepts < 0 || local_is_borrowed())
+        return;
+    if (fd_kind_of(fd_entry(fd)) == FD_LISTENER && listener_is_real(fd))
+        return;
+    if (!accepts && !is_heir && fd < FOREIGN_END)
+        atomic_fetch_or(&foreign[fd / 64], UINT64_C(1) << (fd % 64));
+    if (accepts && fd_entry(fd) == FD_OTHER && local_start())
+        adopt(fd, backlog_of(fd), is_heir ? NULL : origin_of(fd));
 }
 
 int listener_listen(int fd, int backlog) {
     bool is_known = listener_is_real(fd);
-    bool was_listening = !is_known && config && socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
+    const char *origin = !is_known && config ? origin_of(fd) : NULL;
     int result = real.listen(fd, backlog);
     if (result < 0 || !config)
         return result;
@@ -135,7 +171,7 @@ int listener_listen(int fd, int backlog) {
     else if (is_known)
         set_listen_again(&listener_at(fd_index_of(fd_entry(fd)))->set, backlog);
     else if (!local_is_borrowed())
-        adopt(fd, backlog, was_listening);
+        adopt(fd, backlog, origin);
     errno = saved;
     return result;
 }
@@ -184,7 +220,9 @@ void listener_move_up(void) {
         }
 }
 
-/* ---- over exec ---- */
+int listener_end(void) {
+    return listeners_used;
+}
 
 bool listener_any(void) {
     for (int i = 0; i < listeners_used; i++)
@@ -193,97 +231,6 @@ bool listener_any(void) {
     return false;
 }
 
-/* The server's own numbers for a listener that the next image will have; returns how many. */
-static int list_left_open(unsigned index, int *numbers, int most) {
-    int count = 0;
-    for (int fd = fd_next(0, FD_LIMIT - 1); fd >= 0 && count < most;
-         fd = fd_next((unsigned)fd + 1, FD_LIMIT - 1)) {
-        unsigned entry = fd_entry(fd);
-        bool is_its = fd_kind_of(entry) == FD_LISTENER && fd_index_of(entry) == index;
-        int flags = is_its ? real.fcntl(fd, F_GETFD) : -1;
-        if (flags >= 0 && !(flags & FD_CLOEXEC) && cookie_of(fd) == listeners[index].cookie)
-            numbers[count++] = fd;
-    }
-    return count;
-}
-
-enum { NUMBERS_MOST = 16, COOKIE_PART = 0x7fffffff };
-
-static void write_one(const struct listener *listener, const int *numbers, int count,
-                      struct text *text) {
-    const int head[] = {(int)(listener->cookie & COOKIE_PART),
-                        (int)(listener->cookie >> 31 & COOKIE_PART), listener->reuseport, count};
-    for (int i = 0; i < 4 + count; i++) {
-        text_num(text, i < 4 ? head[i] : numbers[i - 4]);
-        text_char(text, ',');
-    }
-    set_write(&listener->set, text);
-}
-
-bool listener_write(struct text *text) {
-    bool any = false;
-    for (int i = 0; i < listeners_used; i++) {
-        int numbers[NUMBERS_MOST];
-        int count =
-            listeners[i].references ? list_left_open((unsigned)i, numbers, NUMBERS_MOST) : 0;
-        struct text before = *text;
-        if (!count)
-            continue;
-        write_one(&listeners[i], numbers, count, text);
-        if (text->length + 1 >= text->size) { /* no room: it goes as it would without us */
-            *text = before;
-            text->data[text->length] = '\0';
-            continue;
-        }
-        set_keep_open(&listeners[i].set, true);
-        any = true;
-    }
-    return any;
-}
-
-void listener_keep_open(bool keep) {
-    for (int i = 0; i < listeners_used; i++)
-        if (listeners[i].references)
-            set_keep_open(&listeners[i].set, keep);
-}
-
-static bool receive_one(const char **at) {
-    int head[4];
-    int numbers[NUMBERS_MOST];
-    for (int i = 0; i < 4; i++)
-        if (!text_read(at, &head[i]))
-            return false;
-    if (head[3] < 1 || head[3] > NUMBERS_MOST)
-        return false;
-    for (int i = 0; i < head[3]; i++)
-        if (!text_read(at, &numbers[i]))
-            return false;
-    struct listener *listener = find_free();
-    uint64_t cookie = (uint64_t)head[0] | (uint64_t)head[1] << 31;
-    if (!listener || cookie_of(numbers[0]) != cookie || !set_read(&listener->set, numbers[0], at))
-        return false;
-    struct decision decision;
-    decision_make(&decision, config, numbers[0], false);
-    if (decision.mode == MODE_OFF) {
-        decision_say(&decision, NULL, 0);
-        set_close(&listener->set);
-        return true;
-    }
-    listener->cookie = cookie;
-    listener->reuseport = head[2];
-    configure(&listener->set);
-    decision.why = "carried over exec";
-    decision_say(&decision, &listener->set, 0);
-    for (int i = 0; i < head[3]; i++)
-        if (cookie_of(numbers[i]) == cookie)
-            hold(listener, numbers[i]);
-    return true;
-}
-
-void listener_receive(const char *text) {
-    if (!config || !local_start() || !guard_enter())
-        return;
-    while (*text && receive_one(&text))
-        continue;
-    guard_leave();
+const struct config *listener_config(void) {
+    return config;
 }

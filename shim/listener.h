@@ -41,6 +41,13 @@ bool listener_is_real(int fd);
 /* listen(2), and what is to follow from it. */
 int listener_listen(int fd, int backlog);
 
+/*
+ * A socket that this process did not make: it had it from its start, or received it. One that
+ * listens is adopted; is_heir: it was made for this process alone (systemd's LISTEN_FDS), and so
+ * can be sharded as if it were its own. Anything else is remembered, or passed over.
+ */
+void listener_found(int fd, bool is_heir);
+
 /* The server is about to close fd, or has just copied fd to copy. Nothing happens in a vfork child.
  */
 void listener_closing(int fd);

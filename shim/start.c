@@ -6,6 +6,7 @@
 
 #include "carry.h"
 #include "config.h"
+#include "inherit.h"
 #include "listener.h"
 #include "log.h"
 #include "real.h"
@@ -41,6 +42,7 @@ __attribute__((constructor)) static void start(void) {
             listener_start(&config);
             if (config.exec)
                 carry_start(environ);
+            inherit_start(environ);
         }
     }
     errno = saved;

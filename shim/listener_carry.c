@@ -1,0 +1,105 @@
+/* listener carry: listeners on their way over exec, from one image of a process to the next. */
+#include <fcntl.h>
+
+#include "decision.h"
+#include "listener_record.h"
+#include "local.h"
+#include "real.h"
+
+/* The server's own numbers for a listener that the next image will have; returns how many. */
+static int list_left_open(unsigned index, int *numbers, int most) {
+    int count = 0;
+    for (int fd = fd_next(0, FD_LIMIT - 1); fd >= 0 && count < most;
+         fd = fd_next((unsigned)fd + 1, FD_LIMIT - 1)) {
+        unsigned entry = fd_entry(fd);
+        bool is_its = fd_kind_of(entry) == FD_LISTENER && fd_index_of(entry) == index;
+        int flags = is_its ? real.fcntl(fd, F_GETFD) : -1;
+        if (flags >= 0 && !(flags & FD_CLOEXEC) &&
+            listener_cookie(fd) == listener_at(index)->cookie)
+            numbers[count++] = fd;
+    }
+    return count;
+}
+
+enum { NUMBERS_MOST = 16, COOKIE_PART = 0x7fffffff };
+
+static void write_one(const struct listener *listener, const int *numbers, int count,
+                      struct text *text) {
+    const int head[] = {(int)(listener->cookie & COOKIE_PART),
+                        (int)(listener->cookie >> 31 & COOKIE_PART), listener->reuseport, count};
+    for (int i = 0; i < 4 + count; i++) {
+        text_num(text, i < 4 ? head[i] : numbers[i - 4]);
+        text_char(text, ',');
+    }
+    set_write(&listener->set, text);
+}
+
+bool listener_write(struct text *text) {
+    bool any = false;
+    for (int i = 0; i < listener_end(); i++) {
+        int numbers[NUMBERS_MOST];
+        int count = listener_at((unsigned)i)->references
+                        ? list_left_open((unsigned)i, numbers, NUMBERS_MOST)
+                        : 0;
+        struct text before = *text;
+        if (!count)
+            continue;
+        write_one(listener_at((unsigned)i), numbers, count, text);
+        if (text->length + 1 >= text->size) { /* no room: it goes as it would without us */
+            *text = before;
+            text->data[text->length] = '\0';
+            continue;
+        }
+        set_keep_open(&listener_at((unsigned)i)->set, true);
+        any = true;
+    }
+    return any;
+}
+
+void listener_keep_open(bool keep) {
+    for (int i = 0; i < listener_end(); i++)
+        if (listener_at((unsigned)i)->references)
+            set_keep_open(&listener_at((unsigned)i)->set, keep);
+}
+
+static bool receive_one(const char **at) {
+    int head[4];
+    int numbers[NUMBERS_MOST];
+    for (int i = 0; i < 4; i++)
+        if (!text_read(at, &head[i]))
+            return false;
+    if (head[3] < 1 || head[3] > NUMBERS_MOST)
+        return false;
+    for (int i = 0; i < head[3]; i++)
+        if (!text_read(at, &numbers[i]))
+            return false;
+    struct listener *listener = listener_free();
+    uint64_t cookie = (uint64_t)head[0] | (uint64_t)head[1] << 31;
+    if (!listener || listener_cookie(numbers[0]) != cookie ||
+        !set_read(&listener->set, numbers[0], at))
+        return false;
+    struct decision decision;
+    decision_make(&decision, listener_config(), numbers[0], NULL);
+    if (decision.mode == MODE_OFF) {
+        decision_say(&decision, NULL, 0);
+        set_close(&listener->set);
+        return true;
+    }
+    listener->cookie = cookie;
+    listener->reuseport = head[2];
+    listener_configure(&listener->set);
+    decision.why = "carried over exec";
+    decision_say(&decision, &listener->set, 0);
+    for (int i = 0; i < head[3]; i++)
+        if (listener_cookie(numbers[i]) == cookie)
+            listener_hold(listener, numbers[i]);
+    return true;
+}
+
+void listener_receive(const char *text) {
+    if (!listener_config() || !local_start() || !guard_enter())
+        return;
+    while (*text && receive_one(&text))
+        continue;
+    guard_leave();
+}
