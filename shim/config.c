@@ -215,7 +215,7 @@ static void set_defaults(struct config *config, unsigned usable_cpus) {
     *config = (struct config){
         .mode = MODE_AUTO,
         .shards = shards < SHARDS_DEFAULT_MIN ? SHARDS_DEFAULT_MIN : shards,
-        .steal = 8,
+        .steal = 15,
         .rotate = 1,
         .exec = 1,
         .log = LOG_WARN,

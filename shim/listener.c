@@ -141,7 +141,7 @@ static _Atomic uint64_t foreign[FOREIGN_END / 64];
 static const char *origin_of(int fd) {
     if (socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1)
         return "it was listening before this process had it";
-    if (fd < FOREIGN_END && (atomic_load(&foreign[fd / 64]) >> (fd % 64) & 1))
+    if (fd >= 0 && fd < FOREIGN_END && (atomic_load(&foreign[fd / 64]) >> (fd % 64) & 1))
         return "it came from another process";
     return NULL;
 }

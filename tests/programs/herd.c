@@ -8,7 +8,8 @@
  *   burst=1        so many at a time
  *   slow=0         worker 0 takes so many milliseconds for each
  *   signal=0       sent to worker 0 in the middle; SIGTERM means that it leaves in good order
- *   again=0        1: a new worker in its place afterwards
+ *   stuck=1        to so many workers, neighbours
+ *   again=0        1: new workers in their place afterwards
  *   pause=0        1: the clients start at odd moments
  *
  * Says how many were answered; to stderr, by which worker, and how many times workers were woken.
@@ -23,8 +24,8 @@
 enum { WORKERS_MOST = 64, BURST_MOST = 256 };
 
 static struct {
-    int workers, visits, warm, burst, slow, signal, again, pause;
-} plan = {.workers = 4, .visits = 400, .burst = 1};
+    int workers, visits, warm, burst, slow, signal, stuck, again, pause;
+} plan = {.workers = 4, .visits = 400, .burst = 1, .stuck = 1};
 
 enum wait { EPOLL, POLL, PPOLL, SELECT, PSELECT };
 
@@ -218,28 +219,26 @@ static void read_plan(char **arguments) {
         const char *name;
         int *value;
     } keys[] = {{"workers", &plan.workers}, {"visits", &plan.visits}, {"burst", &plan.burst},
-                {"slow", &plan.slow},       {"signal", &plan.signal}, {"again", &plan.again},
-                {"pause", &plan.pause},     {"warm", &plan.warm}};
+                {"slow", &plan.slow},       {"signal", &plan.signal}, {"stuck", &plan.stuck},
+                {"again", &plan.again},     {"pause", &plan.pause},   {"warm", &plan.warm}};
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             size_t length = strlen(keys[i].name);
             if (!strncmp(*arguments, keys[i].name, length) && (*arguments)[length] == '=')
                 *keys[i].value = atoi(*arguments + length + 1);
         }
-    if (plan.workers > WORKERS_MOST || plan.burst > BURST_MOST)
+    if (plan.workers > WORKERS_MOST || plan.stuck > plan.workers || plan.burst > BURST_MOST)
         give_up("so many");
 }
 
 static void in_the_middle(void) {
-    if (!plan.signal)
-        return;
-    kill(pids[0], plan.signal);
-    if (plan.signal == SIGSTOP)
-        MUST(waitpid(pids[0], NULL, WUNTRACED));
-    else
-        MUST(waitpid(pids[0], NULL, 0));
-    if (plan.again)
-        start(0);
+    int count = plan.signal ? plan.stuck : 0;
+    for (int i = 0; i < count; i++)
+        kill(pids[i], plan.signal);
+    for (int i = 0; i < count; i++)
+        MUST(waitpid(pids[i], NULL, plan.signal == SIGSTOP ? WUNTRACED : 0));
+    for (int i = 0; i < count && plan.again; i++)
+        start(i);
 }
 
 /* Voluntary context switches of all workers' first threads: each wake-up is one. */

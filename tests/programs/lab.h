@@ -170,6 +170,22 @@ static inline bool serve_one(int fd, int number) {
     return true;
 }
 
+/* The listening sockets of that port, as the kernel lists them: before all others. */
+static inline int listening_on(uint16_t port) {
+    char line[256];
+    int count = 0;
+    unsigned local = 0;
+    unsigned state = 0x0A;
+    FILE *file = fopen("/proc/net/tcp", "re");
+    if (!file || !fgets(line, sizeof line, file))
+        give_up("/proc/net/tcp");
+    while (state == 0x0A && fgets(line, sizeof line, file))
+        if (sscanf(line, " %*d: %*x:%x %*x:%*x %x", &local, &state) == 2)
+            count += state == 0x0A && local == port;
+    fclose(file);
+    return count;
+}
+
 /* ---- epoll ---- */
 
 static inline int watch_for(int epfd, int fd, uint32_t events, uint64_t data) {

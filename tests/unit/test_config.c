@@ -20,7 +20,7 @@ static void assert_only_complaint(const char *expected) {
 static void assert_defaults(void) {
     assert_int_equal(config.mode, MODE_AUTO);
     assert_int_equal(config.shards, 16);
-    assert_int_equal(config.steal, 8);
+    assert_int_equal(config.steal, 15);
     assert_int_equal(config.rotate, 1);
     assert_int_equal(config.log, LOG_WARN);
     assert_string_equal(config.log_file, "");
@@ -115,7 +115,7 @@ static void names_a_bad_number(void **state) {
     READ("UNHERD_SHARDS=x");
     assert_only_complaint("UNHERD_SHARDS: \"x\" is not a number from 1 to 256; using 16");
     READ("UNHERD_STEAL=256");
-    assert_only_complaint("UNHERD_STEAL: \"256\" is not a number from 0 to 255; using 8");
+    assert_only_complaint("UNHERD_STEAL: \"256\" is not a number from 0 to 255; using 15");
     READ("UNHERD_ROTATE=-1");
     assert_only_complaint("UNHERD_ROTATE: \"-1\" is not a number from 0 to 1000000; using 1");
     assert_defaults();
@@ -167,7 +167,7 @@ static void first_of_two_wins(void **state) {
     READ("UNHERD_MODE=exclusive", "UNHERD_MODE=reuseport", "UNHERD_STEAL=", "UNHERD_STEAL=3",
          "UNHERD_SHARDS=7", "UNHERD_SHARDS=bad");
     assert_int_equal(config.mode, MODE_EXCLUSIVE);
-    assert_int_equal(config.steal, 8);
+    assert_int_equal(config.steal, 15);
     assert_int_equal(config.shards, 7);
     assert_int_equal(config.complaint_count, 0);
 }
@@ -213,7 +213,7 @@ static void long_values_are_cut(void **state) {
     memset(entry + 13, '1', sizeof entry - 14);
     READ(entry);
     assert_only_complaint("UNHERD_STEAL: \"1111111111111111111111111111111111111111...\" is not a "
-                          "number from 0 to 255; using 8");
+                          "number from 0 to 255; using 15");
 }
 
 static void too_many_complaints_are_counted_out(void **state) {
