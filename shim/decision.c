@@ -68,12 +68,24 @@ void decision_make(struct decision *decision, const struct config *config, int f
         settle_on(decision, MODE_REUSEPORT, "as asked");
 }
 
+/* Each cause is a text of its own; there are fewer than places for them. */
+static bool is_new_cause(const char *why) {
+    static _Atomic(const char *) said[16];
+    for (int i = 0; i < 16; i++) {
+        const char *there = NULL;
+        if (atomic_compare_exchange_strong(&said[i], &there, why))
+            return true;
+        if (there == why)
+            return false;
+    }
+    return false;
+}
+
 /* What was asked for by name and could not be had whole is said at `warn`; of the same cause, once.
  */
 void decision_say(const struct decision *decision, const struct shard_set *set, int error) {
-    static _Atomic(const char *) said;
-    bool is_new = decision->falls_short && atomic_exchange(&said, decision->why) != decision->why;
-    enum log_level level = is_new ? LOG_WARN : LOG_INFO;
+    bool is_warning = decision->falls_short && is_new_cause(decision->why);
+    enum log_level level = is_warning ? LOG_WARN : LOG_INFO;
     if (decision->mode == MODE_OFF)
         log_line(level, "%s: left alone (%s)", decision->address, decision->why);
     else if (set->count > 1)

@@ -182,8 +182,9 @@ static int steal(struct shard_set *set, struct watch *watch, const struct accept
  * until EAGAIN would otherwise empty everybody's queue each time it comes round. Edge-triggered,
  * nothing is reported twice: then all are looked at.
  */
-static bool is_served(const struct watch *watch) {
-    return !(watch->asked & EPOLLET) && atomic_load_explicit(&watch->served, memory_order_relaxed);
+static bool is_served(struct watch *watch) {
+    /* Only once: whoever asks again without a wait in between is not told of anything. */
+    return !(watch->asked & EPOLLET) && atomic_exchange(&watch->served, false);
 }
 
 static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {

@@ -66,6 +66,25 @@ static void pointers(char **arguments) {
     end_workers();
 }
 
+/* Numbers that a call before has answered with: nothing may be looked up by them. */
+static void negative(char **arguments) {
+    (void)arguments;
+    static const int numbers[] = {-1, -100, INT32_MIN};
+    struct epoll_event event = {.events = EPOLLIN};
+    int epfd = watching(listener(AF_INET, SOCK_NONBLOCK), EPOLLIN);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        int none = numbers[i];
+        say("listen: %s", outcome(listen(none, 5)));
+        say("accept: %s", outcome(accept(none, NULL, NULL)));
+        say("set: %s", outcome(set_int(none, SOL_SOCKET, SO_REUSEPORT, 1)));
+        say("ADD: %s", outcome(epoll_ctl(epfd, EPOLL_CTL_ADD, none, &event)));
+        say("DEL: %s", outcome(epoll_ctl(none, EPOLL_CTL_DEL, epfd, &event)));
+        say("wait: %s", outcome(epoll_wait(none, &event, 1, 0)));
+        say("copy: %s", outcome(dup2(epfd, none)));
+        say("close: %s", outcome(close(none)));
+    }
+}
+
 /* ---- stderr is a pipe ---- */
 
 /* A signal that the server has blocked must not wait for it, either, when it is not its own. */
@@ -222,10 +241,8 @@ static void elsewhere(char **arguments) {
 
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"pointers", pointers},
-                                              {"stderr", stderr_is},
-                                              {"serve", serve_and_say},
-                                              {"scribbled", scribbled},
-                                              {"elsewhere", elsewhere}};
+    static const struct command commands[] = {{"pointers", pointers},   {"negative", negative},
+                                              {"stderr", stderr_is},    {"serve", serve_and_say},
+                                              {"scribbled", scribbled}, {"elsewhere", elsewhere}};
     return RUN_COMMAND(commands, argv);
 }

@@ -44,8 +44,8 @@ __attribute__((noreturn)) static void work(int number) {
     for (;;) {
         struct wait_call wait = {counted_wait, epfd, &event, 1, false, {0}, NULL};
         watch_wait(fd_index_of(fd_entry(epfd)), &wait);
-        int fd =
-            watch_accept(&set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0});
+        int fd = watch_accept(
+            &set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
         if (fd < 0)
             continue;
         counters->accepted[number]++;
