@@ -184,7 +184,8 @@ static int poll_hidden(const struct poll_call *call) {
 static bool is_for_kernel(const struct poll_call *call, const struct parts *parts) {
     struct shard_set *first =
         parts->listener_count ? poller_set_of(call->list[parts->listeners[0]].fd) : NULL;
-    return !first || poller_is_alone(first) || (parts->is_large && !has_shards(call, parts));
+    return !first || (!call->is_accept && poller_is_alone(first)) ||
+           (parts->is_large && !has_shards(call, parts));
 }
 
 int poller_poll(struct poll_call *call) {

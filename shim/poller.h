@@ -21,6 +21,8 @@ struct poll_call {
     bool has_timeout;
     struct timespec timeout; /* in normal form; changed by the call */
     const sigset_t *mask;    /* in force during the wait, or NULL */
+    bool is_accept;          /* it stands for a blocking accept, which cannot be left to the kernel:
+                              * nothing would end it when others come who have shards of their own */
 };
 
 /* Whether a listener of ours, or a hidden descriptor, is in the list; one look at each entry. */

@@ -41,7 +41,8 @@ static struct timespec limit_of(int fd) {
  */
 static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     struct pollfd list = {.fd = fd, .events = POLLIN};
-    struct poll_call wait = {.list = &list, .count = 1, .has_timeout = is_limited, .timeout = left};
+    struct poll_call wait = {
+        .list = &list, .count = 1, .has_timeout = is_limited, .timeout = left, .is_accept = true};
     int count = poller_poll(&wait);
     if (count == 0)
         errno = EAGAIN;
@@ -78,7 +79,5 @@ int poller_accept(struct shard_set *set, const struct accept_call *given) {
     call.blocks = set_blocks(set, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
     if (!call.blocks)
         return watch_accept(set, &call);
-    if (poller_is_alone(set))
-        return call.accept(call.fd, &call);
     return accept_or_wait(set, &call);
 }
