@@ -22,7 +22,7 @@
            "which listeners: 80,443=reuseport,127.0.0.1:8080,[::1]:*,!22,unix:/run/x.sock")        \
     OPTION(SHARDS, "UNHERD_SHARDS", "shards", "N", "the larger of 16 and twice the usable CPUs",   \
            "most shards per listener, 1 to 256")                                                   \
-    OPTION(STEAL, "UNHERD_STEAL", "steal", "N", "15",                                               \
+    OPTION(STEAL, "UNHERD_STEAL", "steal", "N", "15",                                              \
            "neighbours that watch each shard, 0 to 255; 0 is plain SO_REUSEPORT")                  \
     OPTION(ROTATE, "UNHERD_ROTATE", "rotate", "N", "1",                                            \
            "rotate after every N-th accept on a shared queue, 0 to 1000000; 0 never")              \
