@@ -2,29 +2,12 @@
  * polls: what a server sees of poll and select on a set with a listener in it: results, errors,
  * limits, signals. A second process waits for the same listener, so that the library takes part.
  */
-#include "lab.h"
+#include "signals.h"
 
 #include <sys/select.h>
 
 static int fd;
 static uint16_t port;
-static volatile sig_atomic_t signals;
-
-static void on_signal(int number) {
-    (void)number;
-    signals++;
-}
-
-static void handle(int flags) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
-    MUST(sigaction(SIGUSR1, &action, NULL));
-}
-
-static long long microseconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000LL + time.tv_nsec / 1000;
-}
 
 /* The other one has polled once, and then does nothing. */
 static void begin(void) {
@@ -204,16 +187,6 @@ static int wait_for(int how, int milliseconds, const sigset_t *mask) {
     default:
         return pselect(fd + 1, &in, NULL, NULL, is_limited ? &time : NULL, mask);
     }
-}
-
-static pid_t pester(void) {
-    pid_t parent = getpid();
-    pid_t pid = fork_bound();
-    while (pid == 0) {
-        moment();
-        kill(parent, SIGUSR1);
-    }
-    return pid;
 }
 
 static void limits(char **arguments) {

@@ -2,22 +2,11 @@
  * waits: how long a wait lasts, and what interrupts it. No time is measured but that of a wait
  * which must not end early.
  */
-#include "lab.h"
+#include "signals.h"
 
 static int fd;
 static uint16_t port;
 static int epfd;
-static volatile sig_atomic_t signals;
-
-static void on_signal(int number) {
-    (void)number;
-    signals++;
-}
-
-static void handle(int flags) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
-    MUST(sigaction(SIGUSR1, &action, NULL));
-}
 
 /* A server that has waited once: what follows is its steady state. */
 static void begin(void) {
@@ -26,12 +15,6 @@ static void begin(void) {
     port = port_of(fd);
     epfd = watching(fd, EPOLLIN);
     MUST(epoll_wait(epfd, &event, 1, 0));
-}
-
-static long long microseconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000LL + time.tv_nsec / 1000;
 }
 
 enum how { WAIT, PWAIT, PWAIT2 };
@@ -144,17 +127,6 @@ static void one_at_a_time(char **arguments) {
 }
 
 /* ---- signals ---- */
-
-/* A child that sends us signals until we end it: one that comes before the wait is not the last. */
-static pid_t pester(void) {
-    pid_t parent = getpid();
-    pid_t pid = fork_bound();
-    while (pid == 0) {
-        moment();
-        kill(parent, SIGUSR1);
-    }
-    return pid;
-}
 
 static void interrupted(char **arguments) {
     (void)arguments;
