@@ -93,12 +93,13 @@ workers() {
 stop_server() {
   local master=$MASTER
   [[ -n $master ]] || return 0
-  kill -"$STOP" "$master" || fail "$KIND had ended before"
-  eventually 15 session_is_empty "$master" || fail "left behind: $(ps -o pid=,stat=,args= -s "$master")"
+  # finish() calls this where a failed command does not end it: waiting for a server that stays would be for ever.
+  kill -"$STOP" "$master" || fail "$KIND had ended before" || return 1
+  eventually 15 session_is_empty "$master" || fail "left behind: $(ps -o pid=,stat=,args= -s "$master")" || return 1
   wait "$master" || true
-  ! grep -E 'signal (4|6|7|8|11)\b|Segmentation|AddressSanitizer|runtime error' "$DIRECTORY"/*.log || fail "a worker crashed"
+  ! grep -E 'signal (4|6|7|8|11)\b|Segmentation|AddressSanitizer|runtime error' "$DIRECTORY"/*.log || fail "a worker crashed" || return 1
   MASTER='' LEADERS=()
-  can_listen "$PORT" || fail "port $PORT is not free after the end"
+  can_listen "$PORT" || fail "port $PORT is not free after the end" || return 1
   [[ $KIND != apache_prefork ]] || can_listen "$((PORT + 1))"
   rm -rf "$DIRECTORY"
   DIRECTORY=''

@@ -99,6 +99,20 @@ slow_answers() {
   stop_server
 }
 
+# stands_alone MODE [NAME=VALUE...]: three of four workers stop, and the last one takes all.
+stands_alone() {
+  local pid stopped
+  start_server nginx "$@"
+  stopped=$(workers | head -n 3)
+  for pid in $stopped; do
+    eventually 10 stopped_while_idle "$pid" || fail "worker $pid was never idle"
+  done
+  drive --rate 200 --duration 3
+  # shellcheck disable=SC2086 # one word per worker
+  kill -CONT $stopped
+  all_answered 600
+}
+
 # calls_per_connection MODE: sets CALLS, of all workers, without those that only tell how often they were woken.
 calls_per_connection() {
   local tracer pid attach=() count=400
@@ -194,6 +208,11 @@ few_are_slow() {
   in_five_attempts "calls_per_connection reuseport" "makes_at_most 0.1 more_than $stock"
   in_five_attempts "calls_per_connection exclusive" "makes_at_most 2.1 more_than $stock"
 }
+
+# With one thief for each queue there are queues whose owner and thief are both stopped.
+@test "nginx with three stopped workers: the last one takes all, stock" { stands_alone stock; }
+@test "nginx with three stopped workers: the last one takes all, reuseport" { stands_alone reuseport; }
+@test "nginx with three stopped workers: the last one takes all, one thief" { stands_alone reuseport UNHERD_STEAL=1; }
 
 @test "nginx loses nobody to an upgrade, stock" { survives_upgrade stock; }
 @test "nginx loses nobody to an upgrade, exclusive" { survives_upgrade exclusive; }
