@@ -45,6 +45,11 @@ HOOK int ppoll(struct pollfd *list, nfds_t count, const struct timespec *timeout
     return ppoll_ours(list, count, timeout, mask);
 }
 
+/* Declared by libc only where it defines them inline. */
+HOOK int __poll_chk(struct pollfd *list, nfds_t count, int timeout, size_t room);
+HOOK int __ppoll_chk(struct pollfd *list, nfds_t count, const struct timespec *timeout,
+                     const sigset_t *mask, size_t room);
+
 /* The caller's list has room for so many bytes; if that is too few, the next definition ends it. */
 HOOK int __poll_chk(struct pollfd *list, nfds_t count, int timeout, size_t room) {
     if (count > room / sizeof *list || LIKELY(!concerns_us(list, count)))
