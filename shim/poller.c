@@ -2,6 +2,7 @@
 #include "poller_parts.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -156,6 +157,35 @@ static int look_once(const struct poller *poller, const struct poll_call *call, 
     return has_shards(call, parts) ? look_nested(poller, call, parts) : kernel_poll(call);
 }
 
+/*
+ * What nobody took: whoever was woken for it may have died on the way, and nobody else would be
+ * woken until the next comes. So the kernel is asked before the server is told that there is
+ * nothing.
+ */
+static int look_for_forgotten(const struct poller *poller, const struct poll_call *call,
+                              const struct parts *parts) {
+    int found = 0;
+    for (int i = 0; i < parts->listener_count; i++) {
+        struct pollfd *entry = &call->list[parts->listeners[i]];
+        struct shard_set *set = poller_set_of(entry->fd);
+        if (!set || set->count > 1 || real.poll(entry, 1, 0) <= 0)
+            continue;
+        watch_tell(poller->instance, set);
+        found++;
+    }
+    return found;
+}
+
+/* Nothing is ready, and the time is over. A signal that only the mask lets in ends it as it would
+ * have ended the kernel's. */
+static int end_of_time(const struct poller *poller, const struct poll_call *call,
+                       const struct parts *parts) {
+    int found = look_for_forgotten(poller, call, parts);
+    if (found == 0 && call->mask)
+        return real.ppoll(NULL, 0, &(struct timespec){0}, call->mask);
+    return found;
+}
+
 /* Until something is ready or the time is over. */
 static int poll_with(const struct poller *poller, struct poll_call *call, struct parts *parts) {
     bool is_timed = call->has_timeout && clock_is_positive(call->timeout);
@@ -163,8 +193,10 @@ static int poll_with(const struct poller *poller, struct poll_call *call, struct
     for (;;) {
         bool may_sleep = !call->has_timeout || clock_is_positive(call->timeout);
         int count = look_once(poller, call, parts, may_sleep);
-        if (count != 0 || !may_sleep)
+        if (count != 0)
             return count;
+        if (!may_sleep)
+            return end_of_time(poller, call, parts);
         if (is_timed)
             call->timeout = clock_plus(end, clock_now(), -1);
         if (is_timed && !clock_is_positive(call->timeout))
@@ -181,11 +213,29 @@ static int poll_hidden(const struct poll_call *call) {
     return count_ready(call);
 }
 
+/*
+ * Alone with every one of its listeners. One that has shards is never left to the kernel's poll,
+ * which would go on seeing shard 0 alone when others come, claim shards, and go.
+ */
 static bool is_for_kernel(const struct poll_call *call, const struct parts *parts) {
-    struct shard_set *first =
-        parts->listener_count ? poller_set_of(call->list[parts->listeners[0]].fd) : NULL;
-    return !first || (!call->is_accept && poller_is_alone(first)) ||
-           (parts->is_large && !has_shards(call, parts));
+    if (has_shards(call, parts))
+        return false;
+    bool is_alone = true;
+    for (int i = 0; i < parts->listener_count; i++)
+        is_alone &= poller_is_alone(call->list[parts->listeners[i]].fd);
+    return is_alone || parts->is_large;
+}
+
+static void leave_poller(void *poller) {
+    poller_give_back(poller);
+}
+
+static int poll_in(struct poller *poller, struct poll_call *call, struct parts *parts) {
+    int count;
+    pthread_cleanup_push(leave_poller, poller);
+    count = poller_watch(poller, call, parts) ? poll_with(poller, call, parts) : kernel_poll(call);
+    pthread_cleanup_pop(true);
+    return count;
 }
 
 int poller_poll(struct poll_call *call) {
@@ -194,10 +244,5 @@ int poller_poll(struct poll_call *call) {
     if (parts.is_hidden)
         return poll_hidden(call);
     struct poller *poller = is_for_kernel(call, &parts) ? NULL : poller_take();
-    if (!poller)
-        return kernel_poll(call);
-    int count =
-        poller_watch(poller, call, &parts) ? poll_with(poller, call, &parts) : kernel_poll(call);
-    poller_give_back(poller);
-    return count;
+    return poller ? poll_in(poller, call, &parts) : kernel_poll(call);
 }

@@ -25,6 +25,9 @@ struct poll_call {
                               * nothing would end it when others come who have shards of their own */
 };
 
+/* Called once, from the constructor. */
+void poller_start(void);
+
 /* Whether a listener of ours, or a hidden descriptor, is in the list; one look at each entry. */
 bool poller_concerns(struct pollfd *list, nfds_t count);
 

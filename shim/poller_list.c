@@ -1,5 +1,6 @@
 /* poller list: what is in the list of a call, and watching the listeners among it. */
 #include <errno.h>
+#include <string.h>
 
 #include "fd_table.h"
 #include "listener.h"
@@ -98,17 +99,32 @@ bool poller_watch(struct poller *poller, const struct poll_call *call, const str
     return true;
 }
 
-bool poller_is_alone(struct shard_set *set) {
+enum { COUNTED = 4 };
+
+static bool is_counted(uint64_t cookie) {
     static _Thread_local struct {
-        const struct shard_set *set;
+        uint64_t cookies[COUNTED]; /* of the listeners that this thread was counted for last */
+        unsigned next;
         pid_t pid;
     } counted;
-    if (counted.set != set || counted.pid != local_pid()) {
-        atomic_fetch_add(&set->shared->pollers, 1);
-        counted.set = set;
-        counted.pid = local_pid();
-    }
-    return atomic_load_explicit(&set->shared->pollers, memory_order_relaxed) +
-               atomic_load_explicit(&set->shared->workers, memory_order_relaxed) <
+    if (counted.pid != local_pid())
+        counted.pid = local_pid(), memset(counted.cookies, 0, sizeof counted.cookies);
+    for (int i = 0; i < COUNTED; i++)
+        if (counted.cookies[i] == cookie)
+            return true;
+    counted.cookies[counted.next++ % COUNTED] = cookie;
+    return false;
+}
+
+bool poller_is_alone(int fd) {
+    unsigned entry = fd_entry(fd);
+    if (fd_kind_of(entry) != FD_LISTENER)
+        return true;
+    struct listener *listener = listener_at(fd_index_of(entry));
+    struct shared *shared = listener->set.shared;
+    if (!is_counted(listener->cookie))
+        atomic_fetch_add(&shared->pollers, 1);
+    return atomic_load_explicit(&shared->pollers, memory_order_relaxed) +
+               atomic_load_explicit(&shared->workers, memory_order_relaxed) <
            2;
 }

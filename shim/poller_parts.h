@@ -13,8 +13,8 @@ enum {
     OTHERS_MOST = 32 /* beyond that, two calls for each cost more than the herd does */
 };
 
-/* An instance of our own; taken by a thread for as long as a call lasts, so that threads that come
- * and go leave nothing behind. */
+/* An instance of our own; taken by a thread for as long as a call lasts, and given up with its home
+ * when the thread ends. */
 struct poller {
     _Atomic int taken;
     _Atomic pid_t pid; /* 0: never used; another process's: a parent's, to be replaced */
@@ -22,6 +22,9 @@ struct poller {
     unsigned instance;
     int watched[LISTENERS_MOST]; /* the server's numbers in the last call */
     int watched_count;
+    _Atomic(const void *)
+        owner;         /* the thread that has taken it: the address of a variable of its own */
+    const char *frame; /* of the call that has taken it: one that was left by longjmp lies above */
 };
 
 /* One that no other thread has, or NULL. */
@@ -49,7 +52,7 @@ struct shard_set *poller_set_of(int fd);
  * The only thread that ever polled this listener needs no turns: its own call does it all. Counted
  * by processes and threads, each when it polls for the first time.
  */
-bool poller_is_alone(struct shard_set *set);
+bool poller_is_alone(int fd);
 
 /* Has the instance watch the listeners of the call, and no others. False: they cannot all be. */
 bool poller_watch(struct poller *poller, const struct poll_call *call, const struct parts *parts);

@@ -1,4 +1,6 @@
 /* poller pool: the instances of our own, one for each thread that polls at the same moment. */
+#include <pthread.h>
+
 #include "local.h"
 #include "poller_parts.h"
 #include "watch.h"
@@ -15,16 +17,8 @@ static bool take(struct poller *poller, pid_t pid) {
     return atomic_compare_exchange_strong(&poller->taken, &free, 1);
 }
 
-/* A place that nobody of this process uses. What a parent left in it goes: its thread is not here.
- */
-static bool make(struct poller *poller) {
-    pid_t before = atomic_load(&poller->pid);
-    if (before == local_pid() ||
-        !atomic_compare_exchange_strong(&poller->pid, &before, local_pid()))
-        return false;
-    atomic_store(&poller->taken, 1);
-    if (before)
-        watch_disown(poller->instance, poller->epfd);
+/* An instance for a place that is taken. */
+static bool fill(struct poller *poller) {
     poller->watched_count = 0;
     int instance = watch_own(&poller->epfd);
     if (instance >= 0) {
@@ -35,16 +29,71 @@ static bool make(struct poller *poller) {
     return false;
 }
 
+/* A place that nobody of this process uses. What a parent left in it goes: its thread is not here.
+ */
+static bool make(struct poller *poller) {
+    pid_t before = atomic_load(&poller->pid);
+    if (before == local_pid() ||
+        !atomic_compare_exchange_strong(&poller->pid, &before, local_pid()))
+        return false;
+    atomic_store(&poller->taken, 1);
+    if (before)
+        watch_disown(poller->instance, poller->epfd);
+    return fill(poller);
+}
+
+/*
+ * This thread's own is taken: by a call that a signal handler has interrupted, whose frame then
+ * lies above this one's; or by one that was left by longjmp, and what it had registered with it.
+ */
+static bool take_back(struct poller *poller, const char *frame) {
+    if (atomic_load(&poller->pid) != local_pid() || atomic_load(&poller->owner) != &last_used ||
+        frame < poller->frame)
+        return false;
+    watch_disown(poller->instance, poller->epfd);
+    return fill(poller);
+}
+
+/* The thread ends, and its home is to be somebody else's; unless another thread has it already. */
+static void end(void *argument) {
+    struct poller *poller = argument;
+    bool is_mine = atomic_load(&poller->owner) == &last_used;
+    if (!take(poller, local_pid()) && !is_mine)
+        return;
+    watch_disown(poller->instance, poller->epfd);
+    atomic_store(&poller->owner, NULL);
+    atomic_store(&poller->pid, 0);
+    atomic_store(&poller->taken, 0);
+}
+
+static pthread_key_t ending;
+static bool has_ending;
+
+void poller_start(void) {
+    has_ending = pthread_key_create(&ending, end) == 0;
+}
+
+static struct poller *use(struct poller *poller, const char *frame) {
+    poller->frame = frame;
+    atomic_store(&poller->owner, &last_used);
+    if (last_used != poller && has_ending)
+        pthread_setspecific(ending, poller);
+    last_used = poller;
+    return poller;
+}
+
 struct poller *poller_take(void) {
+    const char *frame = __builtin_frame_address(0);
     pid_t pid = local_pid();
-    if (last_used && take(last_used, pid))
-        return last_used;
+    if (last_used && (take(last_used, pid) || take_back(last_used, frame)))
+        return use(last_used, frame);
     for (int i = 0; i < POLLERS; i++)
         if (take(&pollers[i], pid) || make(&pollers[i]))
-            return last_used = &pollers[i];
+            return use(&pollers[i], frame);
     return NULL;
 }
 
 void poller_give_back(struct poller *poller) {
+    atomic_store(&poller->owner, NULL);
     atomic_store(&poller->taken, 0);
 }

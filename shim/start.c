@@ -9,6 +9,7 @@
 #include "inherit.h"
 #include "listener.h"
 #include "log.h"
+#include "poller.h"
 #include "real.h"
 
 static struct config config;
@@ -40,6 +41,7 @@ __attribute__((constructor)) static void start(void) {
             if (!log_start(&config))
                 log_line(LOG_WARN, "UNHERD_LOG_FILE: %s: %s", config.log_file, log_errno(errno));
             listener_start(&config);
+            poller_start();
             if (config.exec)
                 carry_start(environ);
             inherit_start(environ);

@@ -43,6 +43,8 @@ int watch_wait(unsigned instance, struct wait_call *call);
  * like the server's. Its index, or -1 with errno; *epfd is its descriptor.
  */
 int watch_own(int *epfd);
+/* The server is told of a connection of that set by other means: it may accept it. */
+void watch_tell(unsigned instance, const struct shard_set *set);
 /* Given back: in the process that made it, or in a child that has it from its parent. */
 void watch_disown(unsigned instance, int epfd);
 

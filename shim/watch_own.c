@@ -24,6 +24,12 @@ int watch_own(int *epfd) {
     return -1;
 }
 
+void watch_tell(unsigned instance, const struct shard_set *set) {
+    struct watch *watch = watch_find_set(instance_at(instance), set);
+    if (watch)
+        atomic_store(&watch->told, true);
+}
+
 void watch_disown(unsigned instance, int epfd) {
     watch_instance_closing(instance, epfd);
     hidden_close(epfd);

@@ -6,7 +6,8 @@ set -euo pipefail
 declare -A groups=(
   [build]="gcc libc6-dev make procps"
   [check]="libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin
-           nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd"
+           nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
+           uvicorn puma nodejs"
   [lint]="clang clang-tidy clang-format cppcheck shellcheck libcmocka-dev"
 )
 

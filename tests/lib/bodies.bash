@@ -72,27 +72,39 @@ wakes_fewer() {
 }
 
 measure_switches() {
-  count_switches stock
+  count_switches "$kind" stock
   stock=$SWITCHES
-  count_switches exclusive
+  count_switches "$kind" exclusive
   exclusive=$SWITCHES
 }
 
-# count_switches MODE: sets SWITCHES to those of each connection of 2,000.
+# count_switches KIND MODE [NAME=VALUE...]: sets SWITCHES to those of each connection of 2,000, after some that wake all.
 count_switches() {
   local count=2000 before pids
-  start_server "$kind" "$1"
+  start_server "$@"
+  drive --count 200 --parallel 1
   pids=$(workers)
   # shellcheck disable=SC2086 # one word per worker
   before=$(voluntary_switches $pids)
   drive_one_by_one
   # shellcheck disable=SC2086
   SWITCHES=$(per_connection $(($(voluntary_switches $pids) - before)) "$count")
+  BUSIEST=$(spread busiest)
   stop_server
 }
 
 switches_are_fewer() {
   check_number "$exclusive" '<=' "0.65 * $stock" "voluntary context switches per connection"
+}
+
+# wakes_one KIND MODE [NAME=VALUE...]: one worker for each connection, and those in turn, however it waits.
+wakes_one() {
+  in_five_attempts "count_switches $*" one_is_woken
+}
+
+one_is_woken() {
+  check_number "$SWITCHES" '<=' "$SWITCHES_MOST" "voluntary context switches per connection" &&
+    check_number "$BUSIEST" '<=' 1.05 "of the mean for the busiest worker"
 }
 
 # has_own_queues KIND COUNT: a queue for each worker, and every queue gets its part of connections that come 8 at a time.

@@ -7,11 +7,12 @@
 #   RELOAD    the signal that replaces its workers
 #   BUSY      what it says when the address is in use
 #   COUNTED   where the tests read which worker answered: header, log or io
-#   WAITS     epoll when every idle worker watches the listener, mutex when one at a time does
+#   WAITS     epoll when every idle worker watches the listener with epoll, mutex when one at a time does, else other
 #   WORKERS   how many there are
 # shellcheck disable=SC2034 # they are read by servers.bash
 
 WORKERS=4
+WORKER_WORDS= # what the command lines of the workers have in common, where the master has other children too
 UNPRIVILEGED=www-data
 
 as_root() {
@@ -102,8 +103,8 @@ MaxSpareServers $((2 * WORKERS))"
 
 configure_gunicorn() {
   cp "$TESTS/servers/app.py" "$1/"
-  COMMAND=(/usr/bin/gunicorn --worker-class gthread --threads 2 --workers "$WORKERS" --bind "127.0.0.1:$2"
-    --chdir "$1" --worker-tmp-dir "$1" --pid "$1/pid" app:application)
+  COMMAND=(/usr/bin/gunicorn --workers "$WORKERS" --bind "127.0.0.1:$2" --chdir "$1" --worker-tmp-dir "$1"
+    --pid "$1/pid" --worker-class gthread --threads 2 app:application)
   STOP=TERM RELOAD=HUP BUSY='Connection in use' COUNTED=header WAITS=epoll
 }
 
@@ -139,4 +140,35 @@ $(as_root && printf 'server.username = "%s"\nserver.groupname = "%s"' "$UNPRIVIL
 CONF
   COMMAND=(lighttpd -D -f "$1/lighttpd.conf")
   STOP=TERM RELOAD=USR1 BUSY='Address already in use' COUNTED=io WAITS=epoll
+}
+
+configure_gunicorn_sync() {
+  configure_gunicorn "$@"
+  COMMAND=("${COMMAND[@]:0:11}" app:application)
+  WAITS=other
+}
+
+configure_uvicorn() {
+  cp "$TESTS/servers/asgi.py" "$1/"
+  COMMAND=(/usr/bin/uvicorn --workers "$WORKERS" --host 127.0.0.1 --port "$2" --no-access-log --app-dir "$1"
+    asgi:application)
+  STOP=TERM COUNTED=header WAITS=epoll WORKER_WORDS=spawn_main
+}
+
+configure_puma() {
+  cp "$TESTS/servers/config.ru" "$1/"
+  COMMAND=(/usr/bin/puma --quiet --workers "$WORKERS" --threads 1:2 --bind "tcp://127.0.0.1:$2" --dir "$1" "$1/config.ru")
+  STOP=TERM COUNTED=header WAITS=other
+}
+
+# Node gets POLICY from the environment that the test gives to start_server.
+configure_node() {
+  cp "$TESTS/servers/cluster.js" "$1/"
+  COMMAND=(/usr/bin/node "$1/cluster.js" "$2")
+  STOP=TERM COUNTED=header WAITS=other
+}
+
+configure_shared() {
+  COMMAND=(/usr/bin/python3 "$TESTS/servers/shared.py" "$2")
+  STOP=TERM COUNTED=header WAITS=other
 }

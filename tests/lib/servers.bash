@@ -57,6 +57,7 @@ start_server() {
   shift 2
   [[ -z $MASTER ]] || fail "a server is still running"
   KIND=$kind
+  WORKER_WORDS=
   PORT=$(free_port "$LOWEST_PORT" "$HIGHEST_PORT")
   DIRECTORY=$(new_directory)
   server_environment "$DIRECTORY" "$mode" "$@"
@@ -75,7 +76,7 @@ server_is_ready_or_dead() {
 # Workers are the master's children. Where only one waits at a time, an answer is all that can be seen.
 server_is_ready() {
   local pid pids
-  pids=$(children_of "$MASTER")
+  pids=$(workers)
   [[ $(wc -w <<<"$pids") -eq $WORKERS ]] || return 1
   if [[ $WAITS == epoll ]]; then
     for pid in $pids; do
@@ -86,7 +87,7 @@ server_is_ready() {
 }
 
 workers() {
-  children_of "$MASTER"
+  pgrep -P "$MASTER" -f "$WORKER_WORDS" || true
 }
 
 # Stops the server and proves that nothing of it is left.

@@ -1,0 +1,26 @@
+#!/usr/bin/env bats
+# Servers whose workers get the listener otherwise than by fork, or wait otherwise than with epoll: uvicorn (bound by
+# the parent, listened on by children that were executed anew), Node's cluster (sent in a message), puma (select),
+# Python's multiprocessing (blocking accept).
+
+load ../lib/bodies
+
+teardown() { finish; }
+
+in_all_modes() {
+  local mode
+  for mode in stock auto exclusive reuseport; do
+    serves "$1" "$mode" "${@:2}"
+  done
+}
+
+@test "uvicorn answers in every mode" { in_all_modes uvicorn; }
+@test "puma answers in every mode" { in_all_modes puma; }
+@test "Node's cluster answers in every mode, SCHED_NONE" { in_all_modes node POLICY=none; }
+@test "Node's cluster answers in every mode, SCHED_RR" { in_all_modes node POLICY=rr; }
+@test "Python's multiprocessing answers in every mode" { in_all_modes shared; }
+
+@test "uvicorn takes fair turns" { SWITCHES_MOST=1.5 wakes_one uvicorn auto; }
+@test "puma takes fair turns" { SWITCHES_MOST=3 wakes_one puma auto; }
+@test "Node's cluster takes fair turns, SCHED_NONE" { SWITCHES_MOST=1.5 wakes_one node auto POLICY=none; }
+@test "Python's multiprocessing has a queue for each worker in reuseport" { has_own_queues shared 4000; }
