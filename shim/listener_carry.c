@@ -62,44 +62,72 @@ void listener_keep_open(bool keep) {
             set_keep_open(&listener_at((unsigned)i)->set, keep);
 }
 
-static bool receive_one(const char **at) {
-    int head[4];
+/* What was written of one listener. */
+struct record {
+    uint64_t cookie;
+    int reuseport;
+    int count;
     int numbers[NUMBERS_MOST];
+    struct shard_set set;
+};
+
+static bool parse_one(struct record *record, const char **at) {
+    int head[4];
     for (int i = 0; i < 4; i++)
         if (!text_read(at, &head[i]))
             return false;
-    if (head[3] < 1 || head[3] > NUMBERS_MOST)
+    record->cookie = (uint64_t)head[0] | (uint64_t)head[1] << 31;
+    record->reuseport = head[2];
+    record->count = head[3];
+    if (record->count < 1 || record->count > NUMBERS_MOST)
         return false;
-    for (int i = 0; i < head[3]; i++)
-        if (!text_read(at, &numbers[i]))
+    for (int i = 0; i < record->count; i++)
+        if (!text_read(at, &record->numbers[i]))
             return false;
-    struct listener *listener = listener_free();
-    uint64_t cookie = (uint64_t)head[0] | (uint64_t)head[1] << 31;
-    if (!listener || listener_cookie(numbers[0]) != cookie ||
-        !set_read(&listener->set, numbers[0], at))
-        return false;
+    return set_parse(&record->set, at);
+}
+
+/* A number by which the listener is still there, or -1. */
+static int number_of(const struct record *record) {
+    for (int i = 0; i < record->count; i++)
+        if (listener_cookie(record->numbers[i]) == record->cookie)
+            return record->numbers[i];
+    return -1;
+}
+
+static void adopt(struct listener *listener, const struct record *record, int fd) {
     struct decision decision;
-    decision_make(&decision, listener_config(), numbers[0], NULL);
+    decision_make(&decision, listener_config(), fd, NULL);
     if (decision.mode == MODE_OFF) {
         decision_say(&decision, NULL, 0);
         set_close(&listener->set);
-        return true;
+        return;
     }
-    listener->cookie = cookie;
-    listener->reuseport = head[2];
+    listener->cookie = record->cookie;
+    listener->reuseport = record->reuseport;
     listener_configure(&listener->set);
     decision.why = "carried over exec";
     decision_say(&decision, &listener->set, 0);
-    for (int i = 0; i < head[3]; i++)
-        if (listener_cookie(numbers[i]) == cookie)
-            listener_hold(listener, numbers[i]);
-    return true;
+    for (int i = 0; i < record->count; i++)
+        if (listener_cookie(record->numbers[i]) == record->cookie)
+            listener_hold(listener, record->numbers[i]);
+}
+
+static void receive_one(const struct record *record) {
+    struct listener *listener = listener_free();
+    int fd = number_of(record);
+    if (!listener)
+        return;
+    set_take_over(&listener->set, &record->set);
+    if (set_receive(&listener->set, fd))
+        adopt(listener, record, fd);
 }
 
 void listener_receive(const char *text) {
+    struct record record = {0};
     if (!listener_config() || !local_start() || !guard_enter())
         return;
-    while (*text && receive_one(&text))
-        continue;
+    while (parse_one(&record, &text))
+        receive_one(&record);
     guard_leave();
 }

@@ -96,15 +96,40 @@ static bool receive_all(const struct shard_set *set) {
     return received;
 }
 
-bool set_read(struct shard_set *set, int listener_fd, const char **at) {
-    bool is_known = read_numbers(set, at) && is_what_it_was(set, listener_fd);
+bool set_parse(struct shard_set *set, const char **at) {
+    set->count = 1;
+    set->fd[0] = set->memory_fd = set->kick_fd = -1;
     atomic_store(&set->hint, -1);
-    if (is_known && receive_all(set) && set_map_memory(set) &&
+    return read_numbers(set, at);
+}
+
+/* Only what is certainly the set's: the text may be older than what is open now. */
+static void close_own(struct shard_set *set, int listener_fd) {
+    if (is_memory(set->memory_fd))
+        real.close(set->memory_fd);
+    for (int i = 1; i < set->count; i++)
+        if (is_spare_of(set->fd[i], listener_fd))
+            real.close(set->fd[i]);
+}
+
+bool set_receive(struct shard_set *set, int listener_fd) {
+    bool is_whole = is_what_it_was(set, listener_fd);
+    if (is_whole && receive_all(set) && set_map_memory(set) &&
         is_same_layout(set->shared, set->count))
         return true;
-    if (is_known)
-        set_close(set); /* they are ours */
+    if (is_whole)
+        set_close(set);
+    else
+        close_own(set, listener_fd);
     set->count = 1;
     set->memory_fd = set->kick_fd = -1;
     return false;
+}
+
+void set_take_over(struct shard_set *set, const struct shard_set *from) {
+    set->count = from->count;
+    set->memory_fd = from->memory_fd;
+    set->kick_fd = from->kick_fd;
+    memcpy(set->fd, from->fd, sizeof set->fd);
+    atomic_store(&set->hint, -1);
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "config.h"
 #include "shared.h"
@@ -34,6 +35,7 @@ struct shard_set {
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
+    _Atomic pid_t entered; /* worker.c: the process that is in worker_enter_own(), or a parent */
     _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
 };
 
@@ -101,8 +103,15 @@ void set_write(const struct shard_set *set, struct text *text);
 /* Whether the set's descriptors stay open when this process executes another image. */
 void set_keep_open(const struct shard_set *set, bool keep);
 
-/* Reads what set_write() wrote; *at moves on. False when it is not what it was: nothing is kept. */
-bool set_read(struct shard_set *set, int listener_fd, const char **at);
+/* Reads what set_write() wrote, into a set that has no memory yet; *at moves on. False: no set. */
+bool set_parse(struct shard_set *set, const char **at);
+
+/* The numbers of a set that was parsed, into a record that may have been used before. */
+void set_take_over(struct shard_set *set, const struct shard_set *from);
+
+/* Takes up the descriptors, if each is what it was; else those of them that are the set's are
+ * closed. */
+bool set_receive(struct shard_set *set, int listener_fd);
 
 /* Gives everything back, in this process. */
 void set_close(struct shard_set *set);

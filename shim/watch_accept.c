@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 
 #include "local.h"
 #include "real.h"
@@ -33,12 +34,30 @@ static int nothing(void) {
     return -1;
 }
 
-/* Never blocks: shard 0 is the server's own socket, which may, and the connection may be elsewhere.
+/*
+ * From the server's own socket although it blocks: only while no other worker does the same, who
+ * could take what this one has seen and leave it to sleep in the kernel, deaf to its home. Refused
+ * is as good as empty: the other takes it.
  */
-static int take(const struct shard_set *set, int shard, const struct accept_call *call) {
+static int take_from_blocking(struct shard_set *set, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
-    if (shard == 0 && call->blocks && real.poll(&own, 1, 0) == 0)
-        return nothing();
+    int cancel;
+    int fd = nothing();
+    if (!worker_enter_own(set))
+        return fd;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (real.poll(&own, 1, 0) != 0)
+        fd = call->accept(call->fd, call);
+    int saved = errno;
+    worker_leave_own(set);
+    pthread_setcancelstate(cancel, NULL);
+    errno = saved;
+    return fd;
+}
+
+static int take(struct shard_set *set, int shard, const struct accept_call *call) {
+    if (shard == 0 && call->blocks)
+        return take_from_blocking(set, call);
     return call->accept(set_fd(set, shard, call->fd), call);
 }
 

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "local.h"
 #include "log.h"
 #include "real.h"
 
@@ -150,6 +151,27 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, home, ours, &listening, view);
+}
+
+/* A record lock behind those of the claims keeps processes apart, and goes with its process;
+ * threads are kept apart by the pid, which a child that was forked meanwhile knows not to be its
+ * own. */
+enum { OWN_LOCK = SHARDS_MAX };
+
+bool worker_enter_own(struct shard_set *set) {
+    pid_t pid = local_pid();
+    pid_t before = atomic_load(&set->entered);
+    if (before == pid || !atomic_compare_exchange_strong(&set->entered, &before, pid))
+        return false;
+    if (try_lock(set, OWN_LOCK))
+        return true;
+    atomic_store(&set->entered, 0);
+    return false;
+}
+
+void worker_leave_own(struct shard_set *set) {
+    unlock(set, OWN_LOCK);
+    atomic_store(&set->entered, 0);
 }
 
 static uint32_t milliseconds(void) {

@@ -53,6 +53,13 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
                  struct shard_bits *view, bool *unproven);
 
 /*
+ * One worker at a time, of all processes and threads, between these two: for an accept on the
+ * server's own socket, when that blocks. False: another is.
+ */
+bool worker_enter_own(struct shard_set *set);
+void worker_leave_own(struct shard_set *set);
+
+/*
  * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns
  * true when the owner has taken none for so long that it is stuck, and others of its kind may be.
  */
