@@ -61,6 +61,23 @@ wakes_one_in() {
   in_every_mode "answered 2000 of 2000" herd select-early visits=2000 burst=20 slow=10 pause=1
 }
 
+@test "the worker that was woken dies before it accepts: another's next poll finds the connection" {
+  same leavers dies-woken
+}
+
+@test "a worker that waits for two listeners, the others for one: it takes all when they are gone" {
+  same leavers lists
+}
+
+@test "threads in accept come and go: those that stay take everything" {
+  same leavers threads-end
+  UNHERD_STEAL=0 same_in reuseport leavers threads-end
+}
+
+@test "an alarm's handler jumps out of accept: nothing is left behind" {
+  same leavers jumps
+}
+
 @test "an accept mutex around poll" {
   in_every_mode "answered 300 of 300" herd poll-mutex workers=12 visits=300
   UNHERD_STEAL=0 same_in reuseport herd poll-mutex workers=12 visits=300
