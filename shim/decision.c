@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fd_table.h"
+#include "listener_record.h"
 #include "log.h"
 #include "real.h"
 #include "socket_options.h"
@@ -16,20 +17,34 @@ static bool is_stream(int fd, int family) {
            ((is_ip && protocol == IPPROTO_TCP) || family == AF_UNIX);
 }
 
-/* Another listener of this process at the same address: then the server shards by itself. */
-static bool is_sharded_by_server(int fd, const struct sockaddr *address, socklen_t length) {
-    if (socket_int(fd, SOL_SOCKET, SO_REUSEPORT) != 1)
-        return false;
+/* One address on two devices is two listeners (SO_BINDTODEVICE, socket(7)). */
+static int device_of(int fd) {
+    return socket_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
+}
+
+static bool has_address(int fd, const struct sockaddr *address, socklen_t length) {
+    struct sockaddr_storage its = {0};
+    socklen_t its_length = sizeof its;
+    return real.getsockname(fd, (struct sockaddr *)&its, &its_length) == 0 &&
+           its_length == length && !memcmp(&its, address, length);
+}
+
+static bool is_sibling(int fd, int other, const struct sockaddr *address, socklen_t length) {
+    return fd_kind_of(fd_entry(other)) == FD_LISTENER && has_address(other, address, length) &&
+           listener_cookie(other) != listener_cookie(fd) && device_of(other) == device_of(fd);
+}
+
+int decision_sibling(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    if (socket_int(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
+        real.getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return -1;
     for (int other = fd_next(0, FD_LIMIT - 1); other >= 0;
-         other = fd_next((unsigned)other + 1, FD_LIMIT - 1)) {
-        struct sockaddr_storage its;
-        socklen_t its_length = sizeof its;
-        if (fd_kind_of(fd_entry(other)) == FD_LISTENER &&
-            real.getsockname(other, (struct sockaddr *)&its, &its_length) == 0 &&
-            its_length == length && !memcmp(&its, address, length))
-            return true;
-    }
-    return false;
+         other = fd_next((unsigned)other + 1, FD_LIMIT - 1))
+        if (is_sibling(fd, other, (struct sockaddr *)&address, length))
+            return other;
+    return -1;
 }
 
 static void settle_on(struct decision *decision, enum mode mode, const char *why) {
@@ -46,7 +61,7 @@ void decision_make(struct decision *decision, const struct config *config, int f
                    const char *origin) {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
-    *decision = (struct decision){.mode = MODE_OFF, .why = "not a stream socket"};
+    *decision = (struct decision){.mode = MODE_OFF, .why = "not a stream socket", .sibling = -1};
     if (real.getsockname(fd, (struct sockaddr *)&address, &length) < 0)
         return;
     const struct sockaddr *name = (const struct sockaddr *)&address;
@@ -56,8 +71,8 @@ void decision_make(struct decision *decision, const struct config *config, int f
     enum mode asked = config_mode_for(config, name, length);
     if (asked == MODE_OFF)
         settle_on(decision, MODE_OFF, "UNHERD_MODE or UNHERD_LISTEN says so");
-    else if (is_sharded_by_server(fd, name, length))
-        settle_on(decision, MODE_OFF, "the server shards it by itself");
+    else if (asked != MODE_EXCLUSIVE && (decision->sibling = decision_sibling(fd)) >= 0)
+        settle_on(decision, MODE_REUSEPORT, "the server shards by itself");
     else if (asked != MODE_REUSEPORT)
         settle_on(decision, MODE_EXCLUSIVE, asked == MODE_AUTO ? "auto" : "as asked");
     else if (address.ss_family == AF_UNIX)
@@ -83,14 +98,20 @@ static bool is_new_cause(const char *why) {
 
 /* What was asked for by name and could not be had whole is said at `warn`; of the same cause, once.
  */
-void decision_say(const struct decision *decision, const struct shard_set *set, int error) {
+void decision_say(const struct decision *decision, const struct shard *shard, int error) {
     bool is_warning = decision->falls_short && is_new_cause(decision->why);
     enum log_level level = is_warning ? LOG_WARN : LOG_INFO;
-    if (decision->mode == MODE_OFF)
+    const struct shard_set *set = shard ? shard->set : NULL;
+    if (!set || decision->mode == MODE_OFF)
         log_line(level, "%s: left alone (%s)", decision->address, decision->why);
+    else if (set->is_servers)
+        log_line(level, "%s: the server's own shard %d, stealing from %u (%s)", decision->address,
+                 shard->number, set->steal, decision->why);
     else if (set->count > 1)
-        log_line(level, "%s: reuseport, %d shards, stealing from %d (%s)", decision->address,
-                 set->count, (int)set->steal, decision->why);
+        log_line(level, "%s: reuseport, %d shards, stealing from %u (%s)", decision->address,
+                 set->count,
+                 set->steal < (unsigned)set->count ? set->steal : (unsigned)set->count - 1,
+                 decision->why);
     else if (decision->mode == MODE_REUSEPORT && decision->falls_short)
         log_line(level, "%s: exclusive, rotated every %u (not sharded: %s: %s)", decision->address,
                  set->rotate, decision->why, log_errno(error));

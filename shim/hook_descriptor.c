@@ -121,8 +121,10 @@ HOOK int dup3(int fd, int target, int flags) {
 
 /* All processes share the listener's flags: whether it blocks is asked of the kernel again. */
 static void flags_changed(unsigned entry) {
-    if (fd_kind_of(entry) == FD_LISTENER)
-        atomic_store(&listener_at(fd_index_of(entry))->set.shared->nonblocking, 0);
+    if (fd_kind_of(entry) != FD_LISTENER)
+        return;
+    const struct shard *shard = &listener_at(fd_index_of(entry))->shard;
+    atomic_store(&shard->set->shared->shards[shard->number].nonblocking, 0);
 }
 
 static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int command, void *word) {

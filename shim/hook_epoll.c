@@ -76,7 +76,7 @@ HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
     bool is_readable = op == EPOLL_CTL_DEL || is_address(event);
     if (fd_kind_of(entry) != FD_LISTENER || !is_readable || !listener_is_real(fd))
         return real.epoll_ctl(epfd, op, fd, event);
-    return watch_ctl(epfd, op, fd, &listener_at(fd_index_of(entry))->set, event);
+    return watch_ctl(epfd, op, fd, &listener_at(fd_index_of(entry))->shard, event);
 }
 
 /* A new instance may get the number of one that was closed behind our back. */

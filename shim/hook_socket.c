@@ -38,7 +38,7 @@ static int accept_ours(unsigned entry, const struct accept_call *call) {
         return bad_descriptor();
     if (fd_kind_of(entry) != FD_LISTENER)
         return call->accept(call->fd, call);
-    return fresh(poller_accept(&listener_at(fd_index_of(entry))->set, call));
+    return fresh(poller_accept(&listener_at(fd_index_of(entry))->shard, call));
 }
 
 HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
@@ -57,6 +57,13 @@ HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int
         entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags, false});
 }
 
+static void shut(const struct shard *shard, int how) {
+    if (!shard->set->is_servers)
+        set_shutdown(shard->set, how);
+    else if (how != SHUT_WR) /* which means nothing to a socket that listens */
+        set_own_listens(shard->set, shard->number, false);
+}
+
 HOOK int shutdown(int fd, int how) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) == FD_HIDDEN)
@@ -64,7 +71,7 @@ HOOK int shutdown(int fd, int how) {
     int result = real.shutdown(fd, how);
     int saved = errno;
     if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
-        set_shutdown(&listener_at(fd_index_of(entry))->set, how);
+        shut(&listener_at(fd_index_of(entry))->shard, how);
     errno = saved;
     return result;
 }
@@ -98,16 +105,16 @@ HOOK int getsockopt(int fd, int level, int name, void *restrict value, socklen_t
     if (result < 0 || fd_kind_of(entry) != FD_LISTENER)
         return result;
     struct listener *listener = listener_at(fd_index_of(entry));
-    if (level == SOL_SOCKET && name == SO_REUSEPORT && listener->set.count > 1)
+    if (level == SOL_SOCKET && name == SO_REUSEPORT && listener->shard.set->count > 1)
         return get_reuseport(listener, value, length);
     if (level == IPPROTO_TCP && name == TCP_INFO)
-        add_queues(&listener->set, value, *length);
+        add_queues(listener->shard.set, value, *length);
     return result;
 }
 
 static int set_listener_option(struct listener *listener, int fd, int level, int name,
                                const void *value, socklen_t length) {
-    bool is_group = level == SOL_SOCKET && name == SO_REUSEPORT && listener->set.count > 1;
+    bool is_group = level == SOL_SOCKET && name == SO_REUSEPORT && listener->shard.set->count > 1;
     if (is_group && is_address(value) &&
         length >= sizeof(int)) { /* ours stays on; the server reads back its own */
         int asked;
@@ -118,7 +125,7 @@ static int set_listener_option(struct listener *listener, int fd, int level, int
     int result = real.setsockopt(fd, level, name, value, length);
     int saved = errno;
     if (result == 0 && socket_option_is_shared(level, name) && listener_is_real(fd))
-        set_option(&listener->set, level, name, value, length);
+        set_option(listener->shard.set, level, name, value, length);
     errno = saved;
     return result;
 }

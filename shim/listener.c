@@ -16,6 +16,7 @@
 enum { LISTENER_LIMIT = 512 };
 
 static struct listener listeners[LISTENER_LIMIT];
+static struct shard_set sets[LISTENER_LIMIT];
 static int listeners_used; /* one past the highest that was ever used */
 static const struct config *config;
 
@@ -58,9 +59,16 @@ struct listener *listener_free(void) {
     return NULL;
 }
 
+struct shard_set *listener_free_set(void) {
+    for (int i = 0; i < LISTENER_LIMIT; i++)
+        if (!sets[i].users)
+            return &sets[i];
+    return NULL; /* never, where a listener is free: each uses one at most */
+}
+
 void listener_configure(struct shard_set *set) {
-    unsigned most = (unsigned)set->count - 1;
-    set->steal = config->steal < most ? config->steal : most;
+    set->users = 1;
+    set->steal = config->steal;
     set->rotate = config->rotate;
 }
 
@@ -71,28 +79,37 @@ void listener_hold(struct listener *listener, int fd) {
     fd_set_entry(fd, FD_LISTENER, (unsigned)index);
 }
 
+/* A set of its own for a socket that listens. */
+static bool make_set(struct listener *listener, int fd, struct decision *decision, int backlog) {
+    static atomic_bool said_refused;
+    const char *shortfall = NULL;
+    int wanted = decision->mode == MODE_REUSEPORT ? (int)config->shards : 1;
+    struct shard_set *set = listener_free_set();
+    errno = 0;
+    if (!set || !set_make(set, fd, wanted, backlog, &shortfall)) {
+        log_line(once(&said_refused), "%s: left alone (%s: %s)", decision->address, shortfall,
+                 log_errno(errno));
+        return false;
+    }
+    if (shortfall)
+        decision->why = shortfall, decision->falls_short = true;
+    listener_configure(set);
+    listener->shard = (struct shard){set, 0};
+    return true;
+}
+
 static struct listener *make(int fd, struct decision *decision, int backlog) {
     static atomic_bool said_full;
-    static atomic_bool said_refused;
     struct listener *listener = listener_free();
     if (!listener) {
         log_line(once(&said_full), "%s: left alone (too many listeners)", decision->address);
         return NULL;
     }
-    const char *shortfall = NULL;
-    int wanted = decision->mode == MODE_REUSEPORT ? (int)config->shards : 1;
     listener->cookie = listener_cookie(fd);
     listener->reuseport = socket_int(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
-    errno = 0;
-    if (!set_make(&listener->set, fd, wanted, backlog, &shortfall)) {
-        log_line(once(&said_refused), "%s: left alone (%s: %s)", decision->address, shortfall,
-                 log_errno(errno));
+    if (!listener_join(listener, fd, decision) && !make_set(listener, fd, decision, backlog))
         return NULL;
-    }
-    if (shortfall)
-        decision->why = shortfall, decision->falls_short = true;
-    listener_configure(&listener->set);
-    decision_say(decision, &listener->set, errno);
+    decision_say(decision, &listener->shard, errno);
     return listener;
 }
 
@@ -127,7 +144,7 @@ static void adopt(int fd, int backlog, const char *origin) {
     if (listener)
         listener_hold(listener, fd);
     if (listener && origin) /* so that this worker takes turns with those of other processes */
-        atomic_store(&listener->set.shared->workers, 1);
+        atomic_store(&listener->shard.set->shared->workers, 1);
     guard_leave();
 }
 
@@ -146,11 +163,26 @@ static const char *origin_of(int fd) {
     return NULL;
 }
 
+/* Whether fd is one of ours, or another descriptor of one, which came over a socket or was made
+ * behind our back. */
+static bool is_known(int fd) {
+    if (listener_is_real(fd))
+        return true;
+    if (!listeners_used || fd_entry(fd) != FD_OTHER)
+        return false;
+    uint64_t cookie = listener_cookie(fd);
+    for (int i = 0; cookie && i < listeners_used; i++)
+        if (listeners[i].references && listeners[i].cookie == cookie && guard_enter()) {
+            listener_hold(&listeners[i], fd);
+            guard_leave();
+            return true;
+        }
+    return false;
+}
+
 void listener_found(int fd, bool is_heir) {
     int accepts = config && fd >= 0 ? socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) : -1;
-    if (accepts < 0 || local_is_borrowed())
-        return;
-    if (fd_kind_of(fd_entry(fd)) == FD_LISTENER && listener_is_real(fd))
+    if (accepts < 0 || local_is_borrowed() || is_known(fd))
         return;
     if (!accepts && !is_heir && fd < FOREIGN_END)
         atomic_fetch_or(&foreign[fd / 64], UINT64_C(1) << (fd % 64));
@@ -158,9 +190,16 @@ void listener_found(int fd, bool is_heir) {
         adopt(fd, backlog_of(fd), is_heir ? NULL : origin_of(fd));
 }
 
+static void listened_again(int fd, int backlog) {
+    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+    set_listen_again(shard->set, backlog);
+    if (shard->set->is_servers)
+        set_own_listens(shard->set, shard->number, true);
+}
+
 int listener_listen(int fd, int backlog) {
-    bool is_known = listener_is_real(fd);
-    const char *origin = !is_known && config ? origin_of(fd) : NULL;
+    bool is_ours = config && (is_known(fd) || listener_revive(fd));
+    const char *origin = !is_ours && config ? origin_of(fd) : NULL;
     int result = real.listen(fd, backlog);
     if (result < 0 || !config)
         return result;
@@ -168,8 +207,8 @@ int listener_listen(int fd, int backlog) {
     complain_once();
     if (!local_start())
         log_line(LOG_WARN, "nothing is done: MADV_WIPEONFORK: %s", log_errno(errno));
-    else if (is_known)
-        set_listen_again(&listener_at(fd_index_of(fd_entry(fd)))->set, backlog);
+    else if (is_ours)
+        listened_again(fd, backlog);
     else if (!local_is_borrowed())
         adopt(fd, backlog, origin);
     errno = saved;
@@ -178,15 +217,22 @@ int listener_listen(int fd, int backlog) {
 
 /* ---- numbers that come and go ---- */
 
+static void leave_set(const struct shard *shard) {
+    if (--shard->set->users)
+        set_abandon(shard->set, shard->number);
+    else
+        set_close(shard->set);
+}
+
 static void release(struct listener *listener, int fd) {
     if (!guard_enter()) {
         atomic_fetch_add(&listener->orphaned, 1);
         return;
     }
     bool last = --listener->references <= atomic_load(&listener->orphaned);
-    watch_listener_closing(&listener->set, fd, last);
+    watch_listener_closing(&listener->shard, fd, last);
     if (last) {
-        set_close(&listener->set);
+        leave_set(&listener->shard);
         listener->references = 0;
         atomic_store(&listener->orphaned, 0);
     }
@@ -214,8 +260,8 @@ void listener_copied(int fd, int copy) {
 
 void listener_move_up(void) {
     for (int i = 0; i < listeners_used; i++)
-        if (listeners[i].references && !watch_has(&listeners[i].set) && guard_enter()) {
-            set_move_up(&listeners[i].set);
+        if (listeners[i].references && !watch_has(listeners[i].shard.set) && guard_enter()) {
+            set_move_up(listeners[i].shard.set);
             guard_leave();
         }
 }

@@ -19,10 +19,10 @@
 struct listener {
     int references; /* descriptors of this process that name it; 0: the record is free */
     _Atomic int
-        orphaned;    /* references given up by a signal handler that could not have the guard */
-    int reuseport;   /* SO_REUSEPORT as the server set it */
-    uint64_t cookie; /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
-    struct shard_set set;
+        orphaned;       /* references given up by a signal handler that could not have the guard */
+    int reuseport;      /* SO_REUSEPORT as the server set it */
+    uint64_t cookie;    /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
+    struct shard shard; /* which it is; several share a set where the server shards by itself */
 };
 
 /* Called once, from the constructor, before anything else here; config stays as it is for ever. */

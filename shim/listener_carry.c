@@ -31,14 +31,19 @@ static void write_one(const struct listener *listener, const int *numbers, int c
         text_num(text, i < 4 ? head[i] : numbers[i - 4]);
         text_char(text, ',');
     }
-    set_write(&listener->set, text);
+    set_write(listener->shard.set, text);
+}
+
+/* The next image finds the server's own shards by itself, and makes a set of them again. */
+static bool is_carried(const struct listener *listener) {
+    return listener->references && !listener->shard.set->is_servers;
 }
 
 bool listener_write(struct text *text) {
     bool any = false;
     for (int i = 0; i < listener_end(); i++) {
         int numbers[NUMBERS_MOST];
-        int count = listener_at((unsigned)i)->references
+        int count = is_carried(listener_at((unsigned)i))
                         ? list_left_open((unsigned)i, numbers, NUMBERS_MOST)
                         : 0;
         struct text before = *text;
@@ -50,7 +55,7 @@ bool listener_write(struct text *text) {
             text->data[text->length] = '\0';
             continue;
         }
-        set_keep_open(&listener_at((unsigned)i)->set, true);
+        set_keep_open(listener_at((unsigned)i)->shard.set, true);
         any = true;
     }
     return any;
@@ -59,7 +64,7 @@ bool listener_write(struct text *text) {
 void listener_keep_open(bool keep) {
     for (int i = 0; i < listener_end(); i++)
         if (listener_at((unsigned)i)->references)
-            set_keep_open(&listener_at((unsigned)i)->set, keep);
+            set_keep_open(listener_at((unsigned)i)->shard.set, keep);
 }
 
 /* What was written of one listener. */
@@ -100,14 +105,14 @@ static void adopt(struct listener *listener, const struct record *record, int fd
     decision_make(&decision, listener_config(), fd, NULL);
     if (decision.mode == MODE_OFF) {
         decision_say(&decision, NULL, 0);
-        set_close(&listener->set);
+        set_close(listener->shard.set);
         return;
     }
     listener->cookie = record->cookie;
     listener->reuseport = record->reuseport;
-    listener_configure(&listener->set);
+    listener_configure(listener->shard.set);
     decision.why = "carried over exec";
-    decision_say(&decision, &listener->set, 0);
+    decision_say(&decision, &listener->shard, 0);
     for (int i = 0; i < record->count; i++)
         if (listener_cookie(record->numbers[i]) == record->cookie)
             listener_hold(listener, record->numbers[i]);
@@ -116,10 +121,12 @@ static void adopt(struct listener *listener, const struct record *record, int fd
 static void receive_one(const struct record *record) {
     struct listener *listener = listener_free();
     int fd = number_of(record);
-    if (!listener)
+    struct shard_set *set = listener_free_set();
+    if (!listener || !set)
         return;
-    set_take_over(&listener->set, &record->set);
-    if (set_receive(&listener->set, fd))
+    listener->shard = (struct shard){set, 0};
+    set_take_over(set, &record->set);
+    if (set_receive(set, fd))
         adopt(listener, record, fd);
 }
 

@@ -7,13 +7,16 @@
 /* A record that is not in use, or NULL. */
 struct listener *listener_free(void);
 
+/* The same for a set. */
+struct shard_set *listener_free_set(void);
+
 /* It is now, by that number of the server's. */
 void listener_hold(struct listener *listener, int fd);
 
 /* One past the highest index that was ever used. */
 int listener_end(void);
 
-/* What the configuration says of any set. */
+/* A set of its own, and what the configuration says of any. */
 void listener_configure(struct shard_set *set);
 
 /* NULL: there is nothing to do in this process. */
@@ -21,5 +24,15 @@ const struct config *listener_config(void);
 
 /* The kernel's name of a socket, for as long as it lives; 0 when it is none. */
 uint64_t listener_cookie(int fd);
+
+/* ---- a server that shards by itself ---- */
+
+struct decision;
+
+/* fd becomes a shard of its sibling's set, if it has one. Under the guard. */
+bool listener_join(struct listener *listener, int fd, struct decision *decision);
+
+/* fd, which is about to listen, takes the place of a shard that the server has closed. */
+bool listener_revive(int fd);
 
 #endif

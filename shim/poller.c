@@ -111,8 +111,8 @@ static int look(const struct poller *poller, const struct poll_call *call, struc
  */
 static bool has_shards(const struct poll_call *call, const struct parts *parts) {
     for (int i = 0; i < parts->listener_count; i++) {
-        struct shard_set *set = poller_set_of(call->list[parts->listeners[i]].fd);
-        if (set && set->count > 1)
+        const struct shard *own = poller_shard_of(call->list[parts->listeners[i]].fd);
+        if (own && own->set->count > 1)
             return true;
     }
     return false;
@@ -167,10 +167,10 @@ static int look_for_forgotten(const struct poller *poller, const struct poll_cal
     int found = 0;
     for (int i = 0; i < parts->listener_count; i++) {
         struct pollfd *entry = &call->list[parts->listeners[i]];
-        struct shard_set *set = poller_set_of(entry->fd);
-        if (!set || set->count > 1 || real.poll(entry, 1, 0) <= 0)
+        const struct shard *own = poller_shard_of(entry->fd);
+        if (!own || own->set->count > 1 || real.poll(entry, 1, 0) <= 0)
             continue;
-        watch_tell(poller->instance, set);
+        watch_tell(poller->instance, own);
         found++;
     }
     return found;

@@ -49,13 +49,13 @@ static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     return count > 0 || (count < 0 && errno == EINTR && !is_limited && handlers_restart());
 }
 
-static int accept_or_wait(struct shard_set *set, const struct accept_call *call) {
+static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
     struct timespec limit = {0};
     struct timespec end = {0};
     bool is_first = true;
     bool is_limited = false;
     int fd;
-    while ((fd = watch_accept(set, call)) < 0 && errno == EAGAIN) {
+    while ((fd = watch_accept(own, call)) < 0 && errno == EAGAIN) {
         if (is_first) {
             limit = limit_of(call->fd);
             is_limited = clock_is_positive(limit);
@@ -71,13 +71,19 @@ static int accept_or_wait(struct shard_set *set, const struct accept_call *call)
     return fd;
 }
 
-int poller_accept(struct shard_set *set, const struct accept_call *given) {
+/* The server's own sockets that block are left to the kernel, each to its own worker. */
+static bool is_for_kernel(const struct shard *own, const struct accept_call *call) {
+    return own->set->is_servers && call->blocks;
+}
+
+int poller_accept(const struct shard *own, const struct accept_call *given) {
     struct accept_call call = *given;
-    if (set->count == 1)
-        return watch_accept(set, &call);
+    if (own->set->count == 1)
+        return watch_accept(own, &call);
     /* Asked once, as the kernel does; meanwhile the number may become something else's. */
-    call.blocks = set_blocks(set, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
-    if (!call.blocks)
-        return watch_accept(set, &call);
-    return accept_or_wait(set, &call);
+    call.blocks =
+        set_blocks(own->set, own->number, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
+    if (is_for_kernel(own, &call))
+        return call.accept(call.fd, &call);
+    return call.blocks ? accept_or_wait(own, &call) : watch_accept(own, &call);
 }

@@ -41,9 +41,9 @@ static void sort(struct parts *parts, struct pollfd *entry, int place) {
         parts->is_large = true;
 }
 
-struct shard_set *poller_set_of(int fd) {
+const struct shard *poller_shard_of(int fd) {
     unsigned entry = fd_entry(fd);
-    return fd_kind_of(entry) == FD_LISTENER ? &listener_at(fd_index_of(entry))->set : NULL;
+    return fd_kind_of(entry) == FD_LISTENER ? &listener_at(fd_index_of(entry))->shard : NULL;
 }
 
 void poller_sort(const struct poll_call *call, struct parts *parts) {
@@ -72,11 +72,11 @@ static void forget_absent(struct poller *poller, const struct poll_call *call,
     int kept = 0;
     for (int i = 0; i < poller->watched_count; i++) {
         int fd = poller->watched[i];
-        struct shard_set *set = poller_set_of(fd);
-        if (set && is_in(call, parts, fd))
+        const struct shard *own = poller_shard_of(fd);
+        if (own && is_in(call, parts, fd))
             poller->watched[kept++] = fd;
-        else if (set)
-            watch_ctl(poller->epfd, EPOLL_CTL_DEL, fd, set, NULL);
+        else if (own)
+            watch_ctl(poller->epfd, EPOLL_CTL_DEL, fd, own, NULL);
     }
     poller->watched_count = kept;
 }
@@ -88,10 +88,10 @@ bool poller_watch(struct poller *poller, const struct poll_call *call, const str
     for (int i = 0; i < parts->listener_count; i++) {
         int fd = call->list[parts->listeners[i]].fd;
         bool is_new = !is_watched(poller, fd);
-        struct shard_set *set = is_new && !listener_is_real(fd) ? NULL : poller_set_of(fd);
+        const struct shard *own = is_new && !listener_is_real(fd) ? NULL : poller_shard_of(fd);
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = (unsigned)fd};
-        if (!set ||
-            (watch_ctl(poller->epfd, EPOLL_CTL_ADD, fd, set, &event) < 0 && errno != EEXIST))
+        if (!own ||
+            (watch_ctl(poller->epfd, EPOLL_CTL_ADD, fd, own, &event) < 0 && errno != EEXIST))
             return false;
         if (is_new)
             poller->watched[poller->watched_count++] = fd;
@@ -121,7 +121,7 @@ bool poller_is_alone(int fd) {
     if (fd_kind_of(entry) != FD_LISTENER)
         return true;
     struct listener *listener = listener_at(fd_index_of(entry));
-    struct shared *shared = listener->set.shared;
+    struct shared *shared = listener->shard.set->shared;
     if (!is_counted(listener->cookie))
         atomic_fetch_add(&shared->pollers, 1);
     return atomic_load_explicit(&shared->pollers, memory_order_relaxed) +

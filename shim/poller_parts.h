@@ -45,8 +45,8 @@ struct parts {
 /* Takes the list of a call apart; all its revents are 0 afterwards. */
 void poller_sort(const struct poll_call *call, struct parts *parts);
 
-/* The shard set behind a number of the server's, or NULL: it is no listener any more. */
-struct shard_set *poller_set_of(int fd);
+/* The shard behind a number of the server's, or NULL: it is no listener any more. */
+const struct shard *poller_shard_of(int fd);
 
 /*
  * The only thread that ever polled this listener needs no turns: its own call does it all. Counted

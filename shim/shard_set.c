@@ -113,6 +113,12 @@ static void make_spares(struct shard_set *set, int listener_fd, int wanted) {
     }
 }
 
+bool set_make_kick(struct shard_set *set) {
+    if (set->kick_fd < 0)
+        set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    return set->kick_fd >= 0;
+}
+
 /* Turns one queue into many: the group option on the listener, the eventfd, the spares. */
 static bool make_group(struct shard_set *set, int listener_fd, int wanted, const char **why) {
     *why = "SO_REUSEPORT was refused";
@@ -122,8 +128,7 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
         real.setsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) < 0)
         return false;
     *why = "no eventfd";
-    set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (set->kick_fd >= 0) {
+    if (set_make_kick(set)) {
         make_spares(set, listener_fd, wanted);
         *why =
             errno == EXDEV ? "it belongs to another network namespace" : "no spare could be bound";
@@ -143,6 +148,7 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
 bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why) {
     *why = NULL;
     set->count = 1;
+    set->is_servers = false;
     set->fd[0] = set->memory_fd = set->kick_fd = -1;
     atomic_store(&set->hint, -1);
     int room = (int)hidden_room() - 2; /* the memory and the eventfd */
@@ -165,7 +171,7 @@ bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, c
 }
 
 int set_listen(struct shard_set *set, int shard) {
-    if (atomic_load(&set->shared->shut)) {
+    if (atomic_load(&set->shared->shut) || set->is_servers) {
         errno = EINVAL;
         return -1;
     }
@@ -177,6 +183,8 @@ int set_listen(struct shard_set *set, int shard) {
 void set_listen_again(struct shard_set *set, int backlog) {
     atomic_store(&set->shared->backlog, backlog);
     atomic_store(&set->shared->shut, 0);
+    if (set->is_servers)
+        return;
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i))
             real.listen(set->fd[i], backlog);
@@ -192,14 +200,14 @@ void set_shutdown(const struct shard_set *set, int how) {
 
 void set_option(const struct shard_set *set, int level, int name, const void *value,
                 socklen_t length) {
-    for (int i = 1; i < set->count; i++)
+    for (int i = 1; i < set->count && !set->is_servers; i++)
         if (real.setsockopt(set->fd[i], level, name, value, length) < 0)
             log_line(LOG_DEBUG, "option %d of level %d on shard %d: %s", name, level, i,
                      log_errno(errno));
 }
 
 void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
-    for (int i = 1; i < set->count; i++) {
+    for (int i = 1; i < set->count && !set->is_servers; i++) {
         struct tcp_info other = {0};
         socklen_t length = sizeof other;
         if (!set_is_listening(set, i) ||
@@ -213,19 +221,20 @@ void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
 bool set_accepts(const struct shard_set *set, int shard) {
     int accepts = 0;
     socklen_t length = sizeof accepts;
-    if (shard == 0)
+    if (set->fd[shard] < 0)
         return true;
     return real.getsockopt(set->fd[shard], SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 &&
            accepts;
 }
 
-bool set_blocks(const struct shard_set *set, int own_fd) {
-    if (atomic_load_explicit(&set->shared->nonblocking, memory_order_relaxed))
+bool set_blocks(const struct shard_set *set, int shard, int fd) {
+    _Atomic uint32_t *nonblocking = &set->shared->shards[shard].nonblocking;
+    if (atomic_load_explicit(nonblocking, memory_order_relaxed))
         return false;
-    int flags = real.fcntl(own_fd, F_GETFL);
+    int flags = real.fcntl(fd, F_GETFL);
     if (flags < 0 || !(flags & O_NONBLOCK))
         return flags >= 0;
-    atomic_store(&set->shared->nonblocking, 1);
+    atomic_store(nonblocking, 1);
     return false;
 }
 
@@ -242,14 +251,17 @@ void set_kick(const struct shard_set *set) {
 void set_move_up(struct shard_set *set) {
     set->memory_fd = hidden_move(set->memory_fd);
     set->kick_fd = hidden_move(set->kick_fd);
-    for (int i = 1; i < set->count; i++)
+    for (int i = 0; i < set->count; i++)
         set->fd[i] = hidden_move(set->fd[i]);
 }
 
 void set_close(struct shard_set *set) {
-    for (int i = 1; i < set->count; i++)
+    for (int i = 0; i < set->count; i++)
         hidden_close(set->fd[i]);
     set->count = 1;
+    set->is_servers = false;
+    set->abandoned = (struct shard_bits){0};
+    set->fd[0] = -1;
     hidden_close(set->kick_fd);
     hidden_close(set->memory_fd);
     set->kick_fd = set->memory_fd = -1;

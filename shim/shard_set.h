@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "shard_bits.h"
 #include "shared.h"
 #include "text.h"
 
@@ -28,15 +29,25 @@
 enum { SET_MEMORY_SIZE = sizeof(struct shared) + SHARDS_MAX * sizeof(struct shared_shard) };
 
 struct shard_set {
-    int count;          /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
+    int users;          /* listeners of this process that are shards of it; 0: the record is free */
+    _Atomic int count;  /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
+    bool is_servers;    /* the server shards by itself: see shard_own.c */
     unsigned steal;     /* thieves per shard */
     unsigned rotate;    /* accepts between two rotations of a shared queue, 0: never */
-    int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1: shard 0 is the server's own */
+    int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1 where shard 0 is all that the server has
+                           of its own */
+    struct shard_bits abandoned; /* the server's own that it has closed in this process */
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
     _Atomic pid_t entered; /* worker.c: the process that is in worker_enter_own(), or a parent */
     _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
+};
+
+/* One shard, the one by which the server knows its listener: number 0 unless it has several. */
+struct shard {
+    struct shard_set *set;
+    int number;
 };
 
 /*
@@ -47,13 +58,16 @@ struct shard_set {
  */
 bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, const char **why);
 
+/* The eventfd, if it is not there yet. False with errno. */
+bool set_make_kick(struct shard_set *set);
+
 /* Makes spare `shard` listen. 0, or -1 with errno. */
 int set_listen(struct shard_set *set, int shard);
 
 /* The server called listen() again: the new backlog for all shards that listen, or should. */
 void set_listen_again(struct shard_set *set, int backlog);
 
-/* What the server did to its listener, done to the other shards. */
+/* What the server did to its listener, done to the other shards; of its own, it does it itself. */
 void set_shutdown(const struct shard_set *set, int how);
 void set_option(const struct shard_set *set, int level, int name, const void *value,
                 socklen_t length);
@@ -62,25 +76,25 @@ void set_option(const struct shard_set *set, int level, int name, const void *va
  */
 void set_add_queues(const struct shard_set *set, struct tcp_info *info);
 
-/* The descriptor of a shard; own_fd is the server's number for the listener. */
-static inline int set_fd(const struct shard_set *set, int shard, int own_fd) {
-    return shard ? set->fd[shard] : own_fd;
+/* The descriptor of a shard; own_fd is the server's number for its own. */
+static inline int set_fd(const struct shard *own, int shard, int own_fd) {
+    return shard == own->number ? own_fd : own->set->fd[shard];
 }
 
 static inline bool set_is_listening(const struct shard_set *set, int shard) {
     return atomic_load(&set->shared->shards[shard].state) == SHARD_LISTENING;
 }
 
-/* Whether the kernel says that the shard listens; one system call. Shard 0, the server's, always.
- */
+/* Whether the kernel says that the shard listens; one system call. One that is the server's alone,
+ * always. */
 bool set_accepts(const struct shard_set *set, int shard);
 
 /*
- * Whether accept on the listener would block. Asked of the kernel until it was seen with
- * O_NONBLOCK, and again after anybody changed its flags; `nonblocking` in the shared memory
- * remembers.
+ * Whether accept on fd, a descriptor of the shard, would block. Asked of the kernel until it was
+ * seen with O_NONBLOCK, and again after anybody changed its flags; `nonblocking` in the shared
+ * memory remembers.
  */
-bool set_blocks(const struct shard_set *set, int own_fd);
+bool set_blocks(const struct shard_set *set, int shard, int fd);
 
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
@@ -94,6 +108,23 @@ void set_move_up(struct shard_set *set);
  * looks at that sees the old or the new, and is never without.
  */
 bool set_map_memory(struct shard_set *set);
+
+/* ---- the server's own shards: shard_own.c ---- */
+
+/*
+ * Makes the socket fd a shard of the set, to which first_fd, shard 0, belongs already; both are the
+ * server's numbers, and listen. Its number, or -1 with errno.
+ */
+int set_join(struct shard_set *set, int first_fd, int fd);
+
+/* One that the server had closed becomes fd, with what is queued in it: its number, or -1. */
+int set_revive(struct shard_set *set, int fd);
+
+/* The server has closed the last descriptor of its shard in this process; others are open. */
+void set_abandon(struct shard_set *set, int shard);
+
+/* The server has shut its shard down, or has listen()ed on it again. */
+void set_own_listens(const struct shard_set *set, int shard, bool listens);
 
 /* ---- over exec ---- */
 

@@ -16,7 +16,7 @@
 
 #define SHARED_MAGIC 0x64726568u /* "herd" */
 
-enum { SHARED_VERSION = 1 };
+enum { SHARED_VERSION = 2 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -26,6 +26,9 @@ struct shared_shard {
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
+
+    _Atomic uint32_t nonblocking; /* 1: it was seen with O_NONBLOCK, and nobody has changed it; of
+                                     the sockets that the server knows */
 
     _Alignas(64) _Atomic uint32_t
         waiting;             /* the owner is in epoll_wait; kept only while it is asked for */
@@ -43,10 +46,8 @@ struct shared {
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
-    _Atomic uint32_t
-        nonblocking; /* 1: the listener was seen with O_NONBLOCK, and nobody has changed it */
-    _Atomic int32_t backlog;  /* of the server's last listen() */
-    _Atomic uint32_t shut;    /* 1: the server shut its listener down; no spare may listen */
+    _Atomic int32_t backlog;        /* of the server's last listen() */
+    _Atomic uint32_t shut;          /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t workers; /* that ever began to wait, less those that stopped in good order */
     _Atomic uint32_t pollers; /* processes and threads that ever polled the listener */
     struct shared_shard shards[];

@@ -21,7 +21,7 @@
 
 /* epoll_ctl on a listener, which the server knows as fd. The event can be read, unless op is DEL.
  * Returns and sets errno as epoll_ctl(2). */
-int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event);
+int watch_ctl(int epfd, int op, int fd, const struct shard *own, struct epoll_event *event);
 
 /* A call of the epoll_wait family. `wait` makes it; it reads the other members, timeouts included.
  */
@@ -43,8 +43,8 @@ int watch_wait(unsigned instance, struct wait_call *call);
  * like the server's. Its index, or -1 with errno; *epfd is its descriptor.
  */
 int watch_own(int *epfd);
-/* The server is told of a connection of that set by other means: it may accept it. */
-void watch_tell(unsigned instance, const struct shard_set *set);
+/* The server is told of a connection of that shard by other means: it may accept it. */
+void watch_tell(unsigned instance, const struct shard *own);
 /* Given back: in the process that made it, or in a child that has it from its parent. */
 void watch_disown(unsigned instance, int epfd);
 
@@ -61,11 +61,15 @@ struct accept_call {
 
 /* Of a set of one, the kernel's own accept. Otherwise it never waits, even if the listener blocks:
  * EAGAIN. */
-int watch_accept(struct shard_set *set, const struct accept_call *call);
+int watch_accept(const struct shard *own, const struct accept_call *call);
 
 /* The server closes its number fd of a listener; `last` if it has no other in this process. Under
  * the guard. */
-void watch_listener_closing(struct shard_set *set, int fd, bool last);
+void watch_listener_closing(const struct shard *own, int fd, bool last);
+
+/* A shard of the server's own has joined the set: who waits in this process is to know. Under the
+ * guard. */
+void watch_set_grew(struct shard_set *set);
 
 /* The server closes, or has copied, a descriptor of an instance of ours. */
 void watch_instance_closing(unsigned instance, int epfd);

@@ -18,15 +18,15 @@
 #include "worker.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
-static struct watch *watch_of(struct shard_set *set) {
-    struct watch *hint = watch_at(atomic_load_explicit(&set->hint, memory_order_relaxed));
+static struct watch *watch_of(const struct shard *own) {
+    struct watch *hint = watch_at(atomic_load_explicit(&own->set->hint, memory_order_relaxed));
     struct instance *current = watch_current;
-    if (hint && atomic_load(&hint->set) == set && (!current || hint->instance == current))
+    if (hint && !watch_is_of(hint, own))
+        hint = NULL;
+    if (hint && (!current || hint->instance == current))
         return hint;
-    struct watch *watch = current ? watch_find_set(current, set) : NULL;
-    if (watch)
-        return watch;
-    return hint && atomic_load(&hint->set) == set ? hint : NULL;
+    struct watch *watch = current ? watch_find_shard(current, own) : NULL;
+    return watch ? watch : hint;
 }
 
 static int nothing(void) {
@@ -55,10 +55,14 @@ static int take_from_blocking(struct shard_set *set, const struct accept_call *c
     return fd;
 }
 
-static int take(struct shard_set *set, int shard, const struct accept_call *call) {
-    if (shard == 0 && call->blocks)
-        return take_from_blocking(set, call);
-    return call->accept(set_fd(set, shard, call->fd), call);
+/* A shard of the server's own that blocks belongs to its own worker alone. */
+static int take(const struct shard *own, int shard, const struct accept_call *call) {
+    int fd = set_fd(own, shard, call->fd);
+    if (shard == own->number && call->blocks)
+        return take_from_blocking(own->set, call);
+    if (own->set->is_servers && shard != own->number && set_blocks(own->set, shard, fd))
+        return nothing();
+    return call->accept(fd, call);
 }
 
 /*
@@ -108,23 +112,23 @@ static bool is_told_now(const struct watch *watch) {
  * was busy, was told too.
  */
 static bool is_anothers(struct watch *watch, const struct accept_call *call,
-                        const struct shard_set *set) {
+                        const struct shard *own) {
     if (!watch->instance->is_own || !instance_is_mine(watch->instance))
         return false;
-    if (atomic_load(&watch->told) || set_blocks(set, call->fd))
+    if (atomic_load(&watch->told) || set_blocks(own->set, own->number, call->fd))
         return false;
     return !is_told_now(watch);
 }
 
-static int accept_from_one(struct shard_set *set, struct watch *watch,
+static int accept_from_one(const struct shard *own, struct watch *watch,
                            const struct accept_call *call) {
-    if (watch && is_anothers(watch, call, set))
+    if (watch && is_anothers(watch, call, own))
         return nothing();
     int fd = call->accept(call->fd, call);
     if (watch)
         atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     if (fd >= 0 && watch)
-        count_taken(watch, set, 0);
+        count_taken(watch, own->set, own->number);
     return fd;
 }
 
@@ -149,8 +153,8 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
 
 /* Whom an accept is for: a worker; or nobody that waits here, who then may take from every shard.
  */
-static int home_of(const struct watch *watch) {
-    return watch ? watch->home : 0;
+static int home_of(const struct shard *own, const struct watch *watch) {
+    return watch ? watch->home : own->number;
 }
 
 static void reach_of(const struct shard_set *set, const struct watch *watch,
@@ -162,33 +166,34 @@ static void reach_of(const struct shard_set *set, const struct watch *watch,
 }
 
 /* The shards within reach beside home, next neighbour first; returns how many. */
-static int list_neighbours(const struct shard_set *set, const struct watch *watch, int own_fd,
+static int list_neighbours(const struct shard *own, const struct watch *watch, int own_fd,
                            struct pollfd *list, int *shards) {
     struct shard_bits reach;
-    reach_of(set, watch, &reach);
+    reach_of(own->set, watch, &reach);
     int count = 0;
-    for (int step = 1; step < set->count; step++) {
-        int shard = (home_of(watch) + step) % set->count;
+    int end = own->set->count;
+    for (int step = 1; step < end; step++) {
+        int shard = (home_of(own, watch) + step) % end;
         if (!bits_has(&reach, shard))
             continue;
         shards[count] = shard;
-        list[count++] = (struct pollfd){.fd = set_fd(set, shard, own_fd), .events = POLLIN};
+        list[count++] = (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
     }
     return count;
 }
 
-static int steal(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
+static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
-    int count = list_neighbours(set, watch, call->fd, list, shards);
+    int count = list_neighbours(own, watch, call->fd, list, shards);
     if (count == 0 || real.poll(list, (nfds_t)count, 0) <= 0)
         return nothing();
     for (int i = 0; i < count; i++) {
         if (!list[i].revents)
             continue;
-        int fd = take(set, shards[i], call);
+        int fd = take(own, shards[i], call);
         if (fd >= 0 && watch)
-            note_stolen(watch, set, shards[i]);
+            note_stolen(watch, own->set, shards[i]);
         if (fd >= 0 || errno != EAGAIN)
             return fd;
     }
@@ -206,21 +211,22 @@ static bool is_served(struct watch *watch) {
     return !(watch->asked & EPOLLET) && atomic_exchange(&watch->served, false);
 }
 
-static int try_all(struct shard_set *set, struct watch *watch, const struct accept_call *call) {
-    int fd = take(set, home_of(watch), call);
+static int try_all(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+    int fd = take(own, home_of(own, watch), call);
     if (fd >= 0 && watch)
-        note_home(watch, set);
+        note_home(watch, own->set);
     if (fd >= 0 || errno != EAGAIN || (watch && is_served(watch)))
         return fd;
-    fd = steal(set, watch, call);
+    fd = steal(own, watch, call);
     if (fd < 0 && errno == EAGAIN && watch)
-        atomic_fetch_add_explicit(&set->shared->shards[watch->home].empty, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&own->set->shared->shards[watch->home].empty, 1,
+                                  memory_order_relaxed);
     return fd;
 }
 
-int watch_accept(struct shard_set *set, const struct accept_call *call) {
-    struct watch *watch = watch_of(set);
-    if (watch && !watch->begun)
-        watch = NULL;
-    return set->count == 1 ? accept_from_one(set, watch, call) : try_all(set, watch, call);
+int watch_accept(const struct shard *own, const struct accept_call *call) {
+    struct watch *watch = watch_of(own);
+    if (own->set->count == 1)
+        return accept_from_one(own, watch && watch->begun ? watch : NULL, call);
+    return try_all(own, watch && watch->has_home ? watch : NULL, call);
 }

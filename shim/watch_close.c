@@ -12,9 +12,9 @@ static void close_watch(struct watch *watch, int fd, bool last) {
         watch->frozen = true; /* the kernel keeps what is registered while the socket is open */
 }
 
-void watch_listener_closing(struct shard_set *set, int fd, bool last) {
+void watch_listener_closing(const struct shard *own, int fd, bool last) {
     for (int i = 0; i < watch_end(); i++)
-        if (atomic_load(&watch_at(i)->set) == set)
+        if (watch_is_of(watch_at(i), own))
             close_watch(watch_at(i), fd, last);
 }
 

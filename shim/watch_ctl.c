@@ -41,27 +41,27 @@ static int add_plainly(int epfd, int fd, struct epoll_event *event, const char *
     return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
 }
 
-static int record(int epfd, int fd, struct shard_set *set, struct epoll_event *event) {
+static int record(int epfd, int fd, const struct shard *own, struct epoll_event *event) {
     struct instance *instance = instance_for(epfd);
-    struct watch *watch = instance ? watch_make(instance, fd, set) : NULL;
+    struct watch *watch = instance ? watch_make(instance, fd, own) : NULL;
     if (!watch) {
         real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, event);
         return add_plainly(epfd, fd, event, "too many of them");
     }
     ask(watch, event);
-    bits_add(&watch->registered, 0);
+    bits_add(&watch->registered, own->number);
     atomic_store(&instance->work, true); /* a home is found at the first wait */
     return 0;
 }
 
-static int add(int epfd, int fd, struct shard_set *set, struct epoll_event *event) {
+static int add(int epfd, int fd, const struct shard *own, struct epoll_event *event) {
     struct epoll_event given = *event;
     given.events = made_exclusive(event->events);
     if (!(event->events & EPOLLIN))
         return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd,
                               event); /* it does not wait for connections */
     if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) == 0)
-        return record(epfd, fd, set, event);
+        return record(epfd, fd, own, event);
     if (errno != EINVAL || (event->events & EPOLLEXCLUSIVE))
         return -1;
     return add_plainly(epfd, fd, event, "the kernel refuses EPOLLEXCLUSIVE");
@@ -77,7 +77,7 @@ static bool cancels_delete(const struct watch *watch, const struct epoll_event *
            atomic_load(&watch->armed) && !(event->events & EPOLLET);
 }
 
-static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *set,
+static int add_again(struct watch *watch, int epfd, int fd, const struct shard *own,
                      struct epoll_event *event) {
     if (!atomic_load(&watch->leaving)) {
         errno = EEXIST;
@@ -88,7 +88,7 @@ static int add_again(struct watch *watch, int epfd, int fd, struct shard_set *se
         return 0;
     }
     shards_end(watch);
-    return add(epfd, fd, set, event);
+    return add(epfd, fd, own, event);
 }
 
 /*
@@ -137,22 +137,22 @@ static int modify_inherited(const struct watch *watch, int epfd, int fd,
     return result;
 }
 
-static int control(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
+static int control(int epfd, int op, int fd, const struct shard *own, struct epoll_event *event) {
     struct instance *instance = instance_find(epfd);
     struct watch *watch = instance ? watch_find(instance, fd) : NULL;
     if (instance && !instance_is_mine(instance))
         return op == EPOLL_CTL_MOD ? modify_inherited(watch, epfd, fd, event)
                                    : real.epoll_ctl(epfd, op, fd, event);
     if (op == EPOLL_CTL_ADD)
-        return watch ? add_again(watch, epfd, fd, set, event) : add(epfd, fd, set, event);
+        return watch ? add_again(watch, epfd, fd, own, event) : add(epfd, fd, own, event);
     return watch ? change(watch, op, event) : real.epoll_ctl(epfd, op, fd, event);
 }
 
-int watch_ctl(int epfd, int op, int fd, struct shard_set *set, struct epoll_event *event) {
+int watch_ctl(int epfd, int op, int fd, const struct shard *own, struct epoll_event *event) {
     bool is_known = op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL;
     if (!is_known || !guard_enter())
         return real.epoll_ctl(epfd, op, fd, event); /* the kernel says what is wrong with it */
-    int result = control(epfd, op, fd, set, event);
+    int result = control(epfd, op, fd, own, event);
     guard_leave();
     return result;
 }

@@ -38,7 +38,7 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
  */
 static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!(event->events & EPOLLOUT) || !set || set->count == 1)
+    if (!(event->events & EPOLLOUT) || !set || !watch->has_home)
         return false;
     if (atomic_load(&set->shared->kicks_started) == watch->kicks_seen)
         return false;
@@ -57,7 +57,7 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
 static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     bool is_first = watch->kicks_noticed++ == 0;
     if (is_first || (watch->asked & EPOLLONESHOT) ||
-        set_blocks(atomic_load(&watch->set), watch->fd))
+        set_blocks(atomic_load(&watch->set), watch->own, watch->fd))
         return false;
     event->events = EPOLLIN;
     event->data.u64 = atomic_load(&watch->data);
@@ -101,6 +101,25 @@ static uint32_t completed(const struct watch *watch, uint32_t events) {
     return events | (watch->asked & missing);
 }
 
+/*
+ * Of the server's own shards each is shut down for itself, and a neighbour's end is not this
+ * listener's. True: there is nothing else in the event.
+ */
+static bool is_neighbours_end(struct watch *watch, struct epoll_event *event) {
+    const struct shard_set *set = atomic_load(&watch->set);
+    struct pollfd own = {.fd = watch->fd, .events = POLLIN};
+    if (!(event->events & EPOLLHUP) || !set || !set->is_servers)
+        return false;
+    if (real.poll(&own, 1, 0) > 0 && (own.revents & POLLHUP))
+        return false;
+    for (int i = 0; i < set->count; i++)
+        if (!set_accepts(set, i))
+            set_own_listens(set, i, false);
+    atomic_store(&watch->instance->work, true);
+    event->events &= ~(uint32_t)(EPOLLHUP | EPOLLERR);
+    return event->events == 0;
+}
+
 /* Whether the server is to see the event; it may be changed. */
 static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
                   struct epoll_event *place) {
@@ -109,6 +128,8 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
         hits->kicked = for_us;
         return false;
     }
+    if (is_neighbours_end(watch, event))
+        return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);
     if (hit) {

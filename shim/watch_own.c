@@ -24,8 +24,8 @@ int watch_own(int *epfd) {
     return -1;
 }
 
-void watch_tell(unsigned instance, const struct shard_set *set) {
-    struct watch *watch = watch_find_set(instance_at(instance), set);
+void watch_tell(unsigned instance, const struct shard *own) {
+    struct watch *watch = watch_find_shard(instance_at(instance), own);
     if (watch)
         atomic_store(&watch->told, true);
 }

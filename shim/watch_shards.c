@@ -16,21 +16,21 @@ static int control(const struct watch *watch, int op, int fd, uint32_t events) {
 }
 
 int shards_register(struct watch *watch, int shard) {
-    struct shard_set *set = atomic_load(&watch->set);
-    if (watch->frozen && !shard)
+    struct shard own = watch_shard(watch);
+    if (watch->frozen && shard == own.number)
         return 0;
-    if (control(watch, EPOLL_CTL_ADD, set_fd(set, shard, watch->fd), watch->given) < 0)
+    if (control(watch, EPOLL_CTL_ADD, set_fd(&own, shard, watch->fd), watch->given) < 0)
         return -1;
     bits_add(&watch->registered, shard);
-    watch->epoch[shard] = atomic_load(&set->shared->shards[shard].epoch);
+    watch->epoch[shard] = atomic_load(&own.set->shared->shards[shard].epoch);
     return 0;
 }
 
 void shards_unregister(struct watch *watch, int shard) {
-    struct shard_set *set = atomic_load(&watch->set);
-    if ((watch->frozen && !shard) || !bits_has(&watch->registered, shard))
+    struct shard own = watch_shard(watch);
+    if ((watch->frozen && shard == own.number) || !bits_has(&watch->registered, shard))
         return;
-    control(watch, EPOLL_CTL_DEL, set_fd(set, shard, watch->fd), 0);
+    control(watch, EPOLL_CTL_DEL, set_fd(&own, shard, watch->fd), 0);
     bits_remove(&watch->registered, shard);
 }
 
@@ -58,7 +58,7 @@ void shards_repair(struct watch *watch) {
 }
 
 void shards_rotate(struct watch *watch, int shard) {
-    if ((watch->frozen && !shard) || !bits_has(&watch->registered, shard))
+    if ((watch->frozen && shard == watch->own) || !bits_has(&watch->registered, shard))
         return;
     shards_unregister(watch, shard);
     if (shards_register(watch, shard) < 0)
@@ -69,7 +69,7 @@ void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
     *ours = (struct shard_bits){0};
     for (int i = 0; i < watch_end(); i++) {
         const struct watch *watch = watch_at(i);
-        if (atomic_load(&watch->set) == set && watch->begun && !watch->shares_home &&
+        if (atomic_load(&watch->set) == set && watch->has_home && !watch->shares_home &&
             instance_is_mine(watch->instance))
             bits_add(ours, watch->home);
     }
@@ -87,15 +87,15 @@ static void register_kick(struct watch *watch, const struct shard_set *set) {
 }
 
 /*
- * Home in the kernel: registered before the others are told, and before shard 0 is let go, which
- * comes back as a thief's. Refused, it is home all the same, since it listens already.
+ * Home in the kernel: registered before the others are told, and before the server's own is let go,
+ * which comes back as a thief's. Refused, it is home all the same, since it listens already.
  */
 static void settle(struct watch *watch, int home) {
     watch->home = home;
     if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
         lose(watch);
-    else if (home != 0)
-        shards_unregister(watch, 0);
+    else if (home != watch->own)
+        shards_unregister(watch, watch->own);
 }
 
 static void say_home(const struct watch *watch) {
@@ -103,15 +103,22 @@ static void say_home(const struct watch *watch) {
              watch->shares_home ? ", shared: no shard was free" : "");
 }
 
+/* A server that shards by itself has said whose is whose; else the worker takes what is free. */
+static int wanted_home(const struct watch *watch) {
+    return atomic_load(&watch->set)->is_servers ? watch->own : ANY_SHARD;
+}
+
 static void find_home(struct watch *watch, struct shard_set *set) {
     struct shard_bits ours;
     shards_of_process(set, &ours);
-    int home = worker_claim(set, &ours);
+    int home = worker_claim(set, &ours, wanted_home(watch));
     watch->shares_home = home < 0;
-    settle(watch, home < 0 ? worker_least_shared(set) : home);
+    if (home < 0)
+        home = set->is_servers ? watch->own : worker_least_shared(set);
+    settle(watch, home);
     if (watch->shares_home)
         worker_share(set, watch->home);
-    watch->begun = true;
+    watch->has_home = true;
     say_home(watch);
     register_kick(watch, set);
     worker_announce(set, watch->home);
@@ -125,7 +132,7 @@ static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_
         return;
     watch->tried_generation = generation;
     shards_of_process(set, &ours);
-    int home = worker_claim(set, &ours);
+    int home = worker_claim(set, &ours, wanted_home(watch));
     if (home < 0)
         return;
     worker_unshare(set, watch->home);
@@ -142,11 +149,20 @@ void shards_begin(struct watch *watch) {
     atomic_fetch_add(&set->shared->workers, 1);
     atomic_store(&set->hint, watch_index(watch));
     watch->begun = true;
-    if (set->count == 1)
+    shards_settle(watch);
+}
+
+void shards_settle(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (!watch->begun || watch->has_home || set->count == 1)
         return;
-    watch->begun = false;
     find_home(watch, set);
     shards_sync(watch);
+}
+
+/* The server's own may block: then its worker would sleep in accept when another was faster. */
+static bool may_steal_from(const struct shard_set *set, int shard) {
+    return set_accepts(set, shard) && !(set->is_servers && set_blocks(set, shard, set->fd[shard]));
 }
 
 static void sync_shard(struct watch *watch, const struct shard_set *set, int shard, bool wanted) {
@@ -158,8 +174,17 @@ static void sync_shard(struct watch *watch, const struct shard_set *set, int sha
         return;
     /* What the shared memory says is checked: one that does not listen would be reported without
      * end. */
-    if (set_accepts(set, shard) && shards_register(watch, shard) < 0)
+    if (may_steal_from(set, shard) && shards_register(watch, shard) < 0)
         lose(watch);
+}
+
+/* An instance that waits for several shards of the server's own needs no thief among them. */
+static void leave_to_others(const struct watch *watch, const struct shard_set *set,
+                            struct shard_bits *view) {
+    if (set->is_servers)
+        WATCHES_OF (other, watch->instance)
+            if (other != watch && atomic_load(&other->set) == set)
+                bits_remove(view, other->own);
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
@@ -177,6 +202,7 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
     if (atomic_load(&watch->wide))
         view = listening;
     atomic_store(&watch->is_partial, bits_count(&view) < bits_count(&listening));
+    leave_to_others(watch, set, &view);
     for (int i = 0; i < set->count; i++)
         if (i != watch->home)
             sync_shard(watch, set, i, bits_has(&view, i));
@@ -197,7 +223,7 @@ static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent
 
 void shards_sync(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (set->count == 1 || !watch->begun || !atomic_load(&watch->armed))
+    if (!watch->has_home || !atomic_load(&watch->armed))
         return;
     uint32_t generation = atomic_load(&set->shared->generation);
     uint32_t concurrent = atomic_load(&set->shared->concurrent);
@@ -211,10 +237,9 @@ void shards_sync(struct watch *watch) {
 
 int shards_renew(struct watch *watch, bool announced) {
     struct shard_set *set = atomic_load(&watch->set);
-    bool was_filtered = set->count > 1 && watch->begun;
     for (int i = 0; i < set->count; i++)
         shards_unregister(watch, i);
-    if (was_filtered)
+    if (watch->has_home)
         control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
     if (shards_register(watch, watch->home) < 0) {
         int saved = errno;
@@ -222,7 +247,7 @@ int shards_renew(struct watch *watch, bool announced) {
         errno = saved;
         return -1;
     }
-    if (was_filtered) {
+    if (watch->has_home) {
         register_kick(watch, set);
         if (announced)
             worker_announce(set, watch->home);
@@ -236,7 +261,7 @@ void shards_withdraw(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     for (int i = 0; i < set->count; i++)
         shards_unregister(watch, i);
-    if (set->count > 1 && watch->begun)
+    if (watch->has_home)
         control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
 }
 
@@ -247,13 +272,23 @@ static void log_counters(const struct shard_set *set, int home) {
              (unsigned)atomic_load(&shard->empty));
 }
 
+/* What one watch of an instance left to another comes back to it. */
+static void return_from_others(const struct watch *watch, const struct shard_set *set) {
+    WATCHES_OF (other, watch->instance)
+        if (set->is_servers && other != watch && atomic_load(&other->set) == set) {
+            other->seen_generation = 0;
+            atomic_store(&watch->instance->work, true);
+        }
+}
+
 void shards_end(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
+    return_from_others(watch, set);
     if (instance_is_mine(watch->instance)) {
         shards_withdraw(watch);
         if (watch->begun)
             atomic_fetch_sub(&set->shared->workers, 1);
-        if (watch->begun && set->count > 1) {
+        if (watch->has_home) {
             log_counters(set, watch->home);
             if (watch->shares_home)
                 worker_unshare(set, watch->home);

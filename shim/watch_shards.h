@@ -25,6 +25,9 @@ void shards_rotate(struct watch *watch, int shard);
 /* The worker begins to wait: it claims a home, registers it first and its neighbours behind. */
 void shards_begin(struct watch *watch);
 
+/* It has begun already, but its set had no other shards then: the same now. */
+void shards_settle(struct watch *watch);
+
 /* The claims have changed: watches what is now to be watched, behind each shard's owner. */
 void shards_sync(struct watch *watch);
 

@@ -66,9 +66,13 @@ struct watch *watch_find(const struct instance *instance, int fd) {
     return NULL;
 }
 
-struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set) {
+bool watch_is_of(const struct watch *watch, const struct shard *own) {
+    return atomic_load(&watch->set) == own->set && watch->own == own->number;
+}
+
+struct watch *watch_find_shard(const struct instance *instance, const struct shard *own) {
     WATCHES_OF (watch, instance)
-        if (atomic_load(&watch->set) == set)
+        if (watch_is_of(watch, own))
             return watch;
     return NULL;
 }
@@ -80,14 +84,15 @@ struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
     return NULL;
 }
 
-struct watch *watch_make(struct instance *instance, int fd, struct shard_set *set) {
+struct watch *watch_make(struct instance *instance, int fd, const struct shard *own) {
     for (int i = 0; i < WATCH_LIMIT; i++) {
         struct watch *watch = &watches[i];
         if (atomic_load(&watch->set))
             continue;
-        *watch = (struct watch){.instance = instance, .fd = fd, .armed = true};
+        *watch = (struct watch){
+            .instance = instance, .own = own->number, .home = own->number, .fd = fd, .armed = true};
         atomic_store(&watch->next, atomic_load(&instance->first));
-        atomic_store(&watch->set, set);
+        atomic_store(&watch->set, own->set);
         atomic_store(&instance->first, i);
         if (i >= watch_end())
             atomic_store(&watches_used, i + 1);

@@ -37,7 +37,8 @@ struct watch {
     _Atomic(struct shard_set *) set; /* NULL: the record is free */
     struct instance *instance;
     _Atomic int next;
-    int fd;                /* the server's number, shard 0's in the instance */
+    int own;               /* the shard that the server's number is */
+    int fd;                /* that number */
     uint32_t asked;        /* events as the server asked for them */
     uint32_t given;        /* events as the kernel was given them */
     _Atomic uint64_t data; /* epoll_data, the server's own, never altered */
@@ -48,9 +49,10 @@ struct watch {
     _Atomic bool
         armed; /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
 
-    bool begun;       /* has waited once: has a home, or counts as a worker */
+    bool begun;       /* has waited once: counts as a worker */
+    bool has_home;    /* of a set with several shards; then the kick is registered too */
     bool shares_home; /* found no shard free: sits at another's */
-    int home;         /* its shard, 0 while it has not begun */
+    int home;         /* its shard; the server's own while it has none */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
@@ -87,12 +89,14 @@ struct instance *instance_find(int epfd);
 bool instance_is_mine(const struct instance *instance);
 
 struct watch *watch_find(const struct instance *instance, int fd);
-struct watch *watch_find_set(const struct instance *instance, const struct shard_set *set);
+struct watch *watch_find_shard(const struct instance *instance, const struct shard *own);
+/* Whether it is a watch of that shard. */
+bool watch_is_of(const struct watch *watch, const struct shard *own);
 /* Of those whose events are looked at. */
 struct watch *watch_find_data(const struct instance *instance, uint64_t data);
 
 /* A new record, linked to its instance; NULL when the pool is used up. Under the guard. */
-struct watch *watch_make(struct instance *instance, int fd, struct shard_set *set);
+struct watch *watch_make(struct instance *instance, int fd, const struct shard *own);
 void watch_free(struct watch *watch);
 
 /* Renews the filter from the instance's watches. Under the guard. */
@@ -100,8 +104,13 @@ void instance_refilter(struct instance *instance);
 /* Whether an event with this data may belong to a watch that is to look at it. */
 bool instance_filter_has(const struct instance *instance, uint64_t data);
 
-#define WATCHES_OF(watch, instance)                                                                \
-    for (struct watch *watch = watch_at(atomic_load(&(instance)->first)); watch;                   \
-         watch = watch_at(atomic_load(&watch->next)))
+/* The shard that the watch is of. */
+static inline struct shard watch_shard(const struct watch *watch) {
+    return (struct shard){atomic_load(&watch->set), watch->own};
+}
+
+#define WATCHES_OF(each, instance)                                                                 \
+    for (struct watch *each = watch_at(atomic_load(&(instance)->first)); each;                     \
+         each = watch_at(atomic_load(&each->next)))
 
 #endif

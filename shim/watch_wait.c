@@ -55,7 +55,7 @@ static void prepare_all(struct instance *instance) {
 static void probe(struct instance *instance, bool waiting) {
     WATCHES_OF (watch, instance) {
         struct shard_set *set = atomic_load(&watch->set);
-        if (!set || set->count == 1 || !watch->begun || watch->shares_home)
+        if (!set || !watch->has_home || watch->shares_home)
             continue;
         struct shard_bits ours;
         shards_of_process(set, &ours);
@@ -72,7 +72,7 @@ static void remember_kicks(const struct instance *instance) {
         return;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (set && set->count > 1)
+        if (set && watch->has_home)
             watch->kicks_before = atomic_load(&set->shared->kicks_done);
     }
 }
@@ -95,10 +95,10 @@ static bool begin(struct instance *instance) {
 static int look_at_deaf(const struct instance *instance, const struct wait_call *call) {
     int count = 0;
     WATCHES_OF (watch, instance) {
-        const struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !shards_is_deaf(watch) || count >= call->most)
+        struct shard own = watch_shard(watch);
+        if (!own.set || !shards_is_deaf(watch) || count >= call->most)
             continue;
-        struct pollfd home = {.fd = set_fd(set, watch->home, watch->fd), .events = POLLIN};
+        struct pollfd home = {.fd = set_fd(&own, watch->home, watch->fd), .events = POLLIN};
         if (real.poll(&home, 1, 0) > 0)
             call->events[count++] =
                 (struct epoll_event){.events = EPOLLIN, .data.u64 = atomic_load(&watch->data)};

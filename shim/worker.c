@@ -50,10 +50,11 @@ static bool take(struct shard_set *set, int shard) {
     return false;
 }
 
-int worker_claim(struct shard_set *set, const struct shard_bits *ours) {
+int worker_claim(struct shard_set *set, const struct shard_bits *ours, int wanted) {
     for (int listening = 1; listening >= 0; listening--)
         for (int i = 0; i < set->count; i++)
-            if (set_is_listening(set, i) == listening && !bits_has(ours, i) && take(set, i)) {
+            if ((wanted == ANY_SHARD || wanted == i) && set_is_listening(set, i) == listening &&
+                !bits_has(ours, i) && take(set, i)) {
                 atomic_store(&shard_of(set, i)->waiting,
                              0); /* the last owner may have died waiting */
                 return i;

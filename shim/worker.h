@@ -20,11 +20,14 @@
 #include "shard_bits.h"
 #include "shard_set.h"
 
+enum { ANY_SHARD = -1 };
+
 /*
- * Claims a shard: an orphan first, else a spare, none of those in *ours. A spare is made to listen.
- * Returns its number, or -1 when all are taken. The caller registers it before worker_announce().
+ * Claims the shard `wanted`, or any: an orphan first, else a spare; none of those in *ours. A spare
+ * is made to listen. Returns its number, or -1 when it is taken, or all are. The caller registers
+ * it before worker_announce().
  */
-int worker_claim(struct shard_set *set, const struct shard_bits *ours);
+int worker_claim(struct shard_set *set, const struct shard_bits *ours, int wanted);
 
 /* All shards that listen. */
 void worker_listening(const struct shard_set *set, struct shard_bits *listening);

@@ -150,12 +150,12 @@ static void whether_the_listener_blocks_is_remembered(void **state) {
     (void)state;
     int fd = listening_socket();
     make_for(fd, 2);
-    assert_false(set_blocks(&set, fd));
-    assert_int_equal(atomic_load(&set.shared->nonblocking), 1);
+    assert_false(set_blocks(&set, 0, fd));
+    assert_int_equal(atomic_load(&set.shared->shards[0].nonblocking), 1);
     fcntl(fd, F_SETFL, 0);
-    atomic_store(&set.shared->nonblocking, 0); /* what the hook of fcntl does */
-    assert_true(set_blocks(&set, fd));
-    assert_true(set_blocks(&set, fd));
+    atomic_store(&set.shared->shards[0].nonblocking, 0); /* what the hook of fcntl does */
+    assert_true(set_blocks(&set, 0, fd));
+    assert_true(set_blocks(&set, 0, fd));
     set_close(&set);
     close(fd);
 }

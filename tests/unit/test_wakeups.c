@@ -18,6 +18,7 @@
 enum { WORKERS = 4, VISITS = 300 };
 
 static struct shard_set set;
+static const struct shard own = {&set, 0};
 static int listener_fd;
 static struct child workers[WORKERS];
 
@@ -40,12 +41,12 @@ static int kernel_accept(int fd, const struct accept_call *call) {
 __attribute__((noreturn)) static void work(int number) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
     int epfd = epoll_create1(EPOLL_CLOEXEC);
-    watch_ctl(epfd, EPOLL_CTL_ADD, listener_fd, &set, &event);
+    watch_ctl(epfd, EPOLL_CTL_ADD, listener_fd, &own, &event);
     for (;;) {
         struct wait_call wait = {counted_wait, epfd, &event, 1, false, {0}, NULL};
         watch_wait(fd_index_of(fd_entry(epfd)), &wait);
         int fd = watch_accept(
-            &set, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
+            &own, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
         if (fd < 0)
             continue;
         counters->accepted[number]++;

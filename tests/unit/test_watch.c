@@ -17,6 +17,7 @@
 enum { SHARDS = 4 };
 
 static struct shard_set set;
+static const struct shard own = {&set, 0};
 static int listener_fd;
 static int epfd;
 
@@ -42,7 +43,7 @@ static void close_instance(int fd) {
 
 static int end(void **state) {
     (void)state;
-    watch_listener_closing(&set, listener_fd, true);
+    watch_listener_closing(&own, listener_fd, true);
     close_instance(epfd);
     set_close(&set);
     close(listener_fd);
@@ -51,7 +52,7 @@ static int end(void **state) {
 
 static int ctl(int op, uint32_t events, uint64_t data) {
     struct epoll_event event = {.events = events, .data.u64 = data};
-    return watch_ctl(epfd, op, listener_fd, &set, &event);
+    return watch_ctl(epfd, op, listener_fd, &own, &event);
 }
 
 static int kernel_wait(const struct wait_call *call) {
@@ -76,7 +77,7 @@ static int kernel_accept(int fd, const struct accept_call *call) {
 }
 
 static int accept_here(void) {
-    return watch_accept(&set,
+    return watch_accept(&own,
                         &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
 }
 
@@ -122,7 +123,7 @@ static void a_worker_claims_a_home_when_it_waits(void **state) {
     wait_here(events, 0);
     assert_int_equal(atomic_load(&set.shared->workers), 1);
     assert_true(watch_has(&set));
-    watch_listener_closing(&set, listener_fd, true);
+    watch_listener_closing(&own, listener_fd, true);
     assert_int_equal(atomic_load(&set.shared->workers), 0);
     assert_false(watch_has(&set));
 }
@@ -136,7 +137,7 @@ static void one_event_for_all_shards(void **state) {
     int visitors[24];
     ctl(EPOLL_CTL_ADD, EPOLLIN, 42);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 43};
-    assert_return_code(watch_ctl(second, EPOLL_CTL_ADD, listener_fd, &set, &event), errno);
+    assert_return_code(watch_ctl(second, EPOLL_CTL_ADD, listener_fd, &own, &event), errno);
     wait_here(events, 0);
     wait_on(second, events, 8, 0); /* two homes: two queues */
     assert_true(set_is_listening(&set, 1));

@@ -33,7 +33,7 @@ static int close_set(void **state) {
 
 static int claim(void *unused) {
     (void)unused;
-    int shard = worker_claim(&set, &none);
+    int shard = worker_claim(&set, &none, ANY_SHARD);
     if (shard >= 0)
         worker_announce(&set, shard);
     return shard;
@@ -64,12 +64,12 @@ static void claims_of_one_process_differ(void **state) {
     (void)state;
     struct shard_bits ours = {0};
     for (int i = 0; i < SHARDS; i++) {
-        int shard = worker_claim(&set, &ours);
+        int shard = worker_claim(&set, &ours, ANY_SHARD);
         assert_in_range(shard, 0, SHARDS - 1);
         assert_false(bits_has(&ours, shard));
         bits_add(&ours, shard);
     }
-    assert_int_equal(worker_claim(&set, &ours), -1);
+    assert_int_equal(worker_claim(&set, &ours, ANY_SHARD), -1);
 }
 
 static void the_dead_leave_their_shard_to_the_next(void **state) {
@@ -230,7 +230,7 @@ static void an_owner_that_takes_nothing_for_long_is_stuck(void **state) {
 static void use_everything(void) {
     struct shard_bits view;
     bool unproven;
-    int shard = worker_claim(&set, &none);
+    int shard = worker_claim(&set, &none, ANY_SHARD);
     assert_in_range(shard + 1, 0, SHARDS);
     int home = sit_down();
     assert_in_range(home, 0, SHARDS - 1);
