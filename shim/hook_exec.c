@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,7 +42,8 @@ HOOK int execvpe(const char *file, char *const *words, char *const *environment)
     if (!carry_is_wanted())
         return real.execvpe(file, words, environment);
     struct carry carry;
-    CARRY_OVER(carry, environment, true);
+    bool is_path = strchr(file, '/'); /* else it is searched for, and not known before */
+    CARRY_OVER(carry, environment, !is_path || takes_preload(AT_FDCWD, file, 0));
     int result = real.execvpe(file, words, list);
     carry_end(&carry);
     return result;

@@ -1,6 +1,11 @@
 /*
  * syscall(): libuv, and what is built on it, closes and accepts by number. What concerns a
  * descriptor of ours is the named call's; all else goes on untouched, with all six words.
+ *
+ * But for io_uring_setup: newer libuv sends its epoll_ctl through a ring, where nobody could see
+ * which instance watches a listener. It is refused as by a kernel that has no rings, for which
+ * libuv has another way. Who means a ring for other work uses liburing, which does not come by
+ * here.
  */
 #include "hook.h"
 
@@ -9,6 +14,9 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "listener.h"
+#include "log.h"
 
 /* The words that name descriptors in a call of that number; none: it is not hooked. */
 enum words { NONE, FIRST, FIRST_TWO, FIRST_AND_THIRD, ALWAYS };
@@ -36,6 +44,7 @@ static enum words words_of(long number) {
         return FIRST_AND_THIRD;
     case SYS_close_range:
     case SYS_epoll_create1:
+    case SYS_io_uring_setup:
     case SYS_prlimit64:
         return ALWAYS;
 #ifdef SYS_epoll_wait /* newer architectures have none of the older calls */
@@ -111,9 +120,22 @@ static long call_epoll(long number, const long *word) {
     }
 }
 
+static long set_up_ring(const long *word) {
+    static atomic_bool said;
+    if (!listener_is_wanted())
+        return real.syscall(SYS_io_uring_setup, word[0], word[1], word[2], word[3], word[4],
+                            word[5]);
+    if (!atomic_exchange(&said, true))
+        log_line(LOG_INFO, "io_uring_setup is refused: in a ring no listener could be seen");
+    errno = ENOSYS;
+    return -1;
+}
+
 static long call_ours(long number, const long *word) {
     int fd = (int)word[0];
     switch (number) {
+    case SYS_io_uring_setup:
+        return set_up_ring(word);
     case SYS_close:
         return close(fd);
     case SYS_close_range:

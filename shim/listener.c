@@ -24,6 +24,10 @@ void listener_start(const struct config *from) {
     config = from;
 }
 
+bool listener_is_wanted(void) {
+    return config;
+}
+
 struct listener *listener_at(unsigned index) {
     return &listeners[index % LISTENER_LIMIT];
 }

@@ -28,6 +28,9 @@ struct listener {
 /* Called once, from the constructor, before anything else here; config stays as it is for ever. */
 void listener_start(const struct config *config);
 
+/* Whether any listener may be touched at all, as the configuration says. */
+bool listener_is_wanted(void);
+
 /* The listener behind an entry of the fd table whose kind is FD_LISTENER. */
 struct listener *listener_at(unsigned index);
 

@@ -136,6 +136,13 @@ static void by_number(char **arguments) {
     say("the same address again: %s", outcome(listen(again, 5)));
 }
 
+/* What newer libuv does before it listens; the size is of the kernel's struct io_uring_params. */
+static void ring(char **arguments) {
+    (void)arguments;
+    char parameters[120] = {0};
+    say("io_uring_setup: %s", outcome((int)syscall(SYS_io_uring_setup, 8, parameters)));
+}
+
 /* ---- by the hundred ---- */
 
 /* Only those that came last go on waiting, each in its turn. */
@@ -171,6 +178,7 @@ int main(int argc, char **argv) {
     static const struct command commands[] = {{"gives-up", gives_up},
                                               {"alone", alone},
                                               {"by-number", by_number},
+                                              {"ring", ring},
                                               {"crowd", crowd},
                                               {"listeners", listeners}};
     return RUN_COMMAND(commands, argv);

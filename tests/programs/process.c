@@ -35,7 +35,7 @@ static void serve_and_say(int connections) {
 /* ---- vfork: the child has the parent's memory, and descriptors of its own ---- */
 
 /* What a spawning library does between vfork and exec, here and there with the listener. */
-__attribute__((noreturn)) static void child_of_vfork(int epfd) {
+__attribute__((noreturn)) static void child_of_vfork(int epfd, bool executes) {
     struct epoll_event event = {.events = EPOLLIN};
     dup2(fd, 15);
     fcntl(15, F_SETFD, FD_CLOEXEC);
@@ -44,7 +44,9 @@ __attribute__((noreturn)) static void child_of_vfork(int epfd) {
     close(epfd);
     close(fd);
     close_range(3, ~0U, 0);
-    _exit(0);
+    if (executes)
+        execl("/bin/true", "true", NULL);
+    _exit(executes);
 }
 
 static void by_vfork(char **arguments) {
@@ -53,12 +55,16 @@ static void by_vfork(char **arguments) {
     struct epoll_event event;
     int epfd = watching(fd, EPOLLIN);
     MUST(epoll_wait(epfd, &event, 1, 0));
-    for (int i = 0; i < 1000; i++) {
+    int failed = 0;
+    for (int i = 0; i < 10000; i++) {
         pid_t pid = MUST(vfork());
+        int status;
         if (pid == 0)
-            child_of_vfork(epfd);
-        MUST(waitpid(pid, NULL, 0));
+            child_of_vfork(epfd, i % 50 == 0);
+        MUST(waitpid(pid, &status, 0));
+        failed += status != 0;
     }
+    say("children that failed: %d", failed);
     int count = 0;
     for (int i = 0; i < 20; i++) {
         int client = MUST(dial(port));

@@ -80,6 +80,16 @@ lines_of() {
   same astray by-number
 }
 
+@test "a ring of io_uring, in which no listener could be seen, is refused and named; with UNHERD_MODE=off it is not" {
+  local mode refused
+  [[ $(with off astray ring) == "$(plain astray ring)" ]]
+  for mode in auto exclusive reuseport; do
+    refused=$(UNHERD_LOG=info with "$mode" astray ring 2>&1)
+    [[ $refused == *ENOSYS* || $refused == *'not implemented'* ]]
+    [[ $refused == *'io_uring_setup is refused'* ]]
+  done
+}
+
 # refusing WHEN MODE: the N-th epoll_ctl of each worker is refused; the first is the server's own.
 refusing() {
   timeout -k 5 30 strace -f -qq -o /dev/null --trace=epoll_ctl --inject=epoll_ctl:error=ENOSPC:when="$1" \
