@@ -151,15 +151,18 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
     }
 }
 
-/* Whom an accept is for: a worker; or nobody that waits here, who then may take from every shard.
- */
+/* Whom an accept is for: a worker, or nobody that waits here. */
 static int home_of(const struct shard *own, const struct watch *watch) {
     return watch ? watch->home : own->number;
 }
 
+/*
+ * A thread that did not wait itself accepts what another was told of, who may have a home and
+ * neighbours elsewhere: it may take from every shard.
+ */
 static void reach_of(const struct shard_set *set, const struct watch *watch,
                      struct shard_bits *reach) {
-    if (!watch)
+    if (!watch || watch->instance != watch_current)
         worker_listening(set, reach);
     else
         *reach = atomic_load(&watch->armed) ? watch->registered : watch->reach;
@@ -207,8 +210,10 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
  * nothing is reported twice: then all are looked at.
  */
 static bool is_served(struct watch *watch) {
+    if ((watch->asked & EPOLLET) || watch->instance != watch_current)
+        return false;
     /* Only once: whoever asks again without a wait in between is not told of anything. */
-    return !(watch->asked & EPOLLET) && atomic_exchange(&watch->served, false);
+    return atomic_exchange(&watch->served, false);
 }
 
 static int try_all(const struct shard *own, struct watch *watch, const struct accept_call *call) {

@@ -1,0 +1,118 @@
+/*
+ * handed: threads that wait, each with an instance of its own, hand what they are told to other
+ * threads, which accept and never wait themselves; and instances that several threads or processes
+ * wait on.
+ */
+#include "lab.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+enum { WAITERS = 12, VISITS = 300 };
+
+static int fd;
+static int orders[2];
+static sem_t done;
+static long took; /* by the acceptor alone */
+
+static void *wait_and_hand(void *number) {
+    int epfd = watching(fd, EPOLLIN);
+    (void)number;
+    for (;;) {
+        struct epoll_event event;
+        if (epoll_wait(epfd, &event, 1, -1) != 1)
+            continue;
+        MUST((int)write(orders[1], "x", 1));
+        sem_wait(&done);
+    }
+    return NULL;
+}
+
+static void *accept_what_is_handed(void *unused) {
+    char order;
+    (void)unused;
+    while (read(orders[0], &order, 1) == 1) {
+        took += serve_one(fd, 1);
+        sem_post(&done);
+    }
+    return NULL;
+}
+
+static pthread_t thread(void *(*run)(void *)) {
+    pthread_t made;
+    if (pthread_create(&made, NULL, run, NULL))
+        give_up("pthread_create");
+    return made;
+}
+
+/* One acceptor for all: whichever queue it is, it has to find the connection that was told of. */
+static void one_acceptor(char **arguments) {
+    (void)arguments;
+    int answered = 0;
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    MUST(pipe(orders));
+    sem_init(&done, 0, 0);
+    for (int i = 0; i < WAITERS; i++)
+        thread(wait_and_hand);
+    thread(accept_what_is_handed);
+    for (int i = 0; i < VISITS; i++)
+        answered += ask(port_of(fd)) == 1;
+    say("answered %d of %d, accepted %ld", answered, VISITS, took);
+}
+
+/* ---- threads that come and go ---- */
+
+static int shared_epfd = -1;
+
+/* Ten connections with an instance of its own, or the one that all share; then it ends. */
+static void *serve_ten(void *unused) {
+    int epfd = shared_epfd < 0 ? watching(fd, EPOLLIN) : shared_epfd;
+    (void)unused;
+    for (int served = 0; served < 10;) {
+        struct epoll_event event;
+        if (epoll_wait(epfd, &event, 1, -1) == 1)
+            served += serve_one(fd, 1);
+    }
+    if (shared_epfd < 0)
+        close(epfd);
+    return NULL;
+}
+
+/* As many threads as there are tens of connections, four at a time. */
+static void serve_in_tens(void) {
+    int answered = 0;
+    pthread_t threads[4];
+    uint16_t port = port_of(fd);
+    for (int i = 0; i < 4; i++)
+        threads[i] = thread(serve_ten);
+    for (int round = 0; round < VISITS / 40; round++) {
+        for (int i = 0; i < 40; i++)
+            answered += ask(port) == 1;
+        for (int i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+            threads[i] = thread(serve_ten);
+        }
+    }
+    say("answered %d of %d", answered, VISITS / 40 * 40);
+}
+
+static void come_and_go(char **arguments) {
+    (void)arguments;
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    serve_in_tens();
+}
+
+static void share_an_instance(char **arguments) {
+    (void)arguments;
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    shared_epfd = watching(fd, EPOLLIN);
+    serve_in_tens();
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    static const struct command commands[] = {{"one-acceptor", one_acceptor},
+                                              {"come-and-go", come_and_go},
+                                              {"share-an-instance", share_an_instance}};
+    return RUN_COMMAND(commands, argv);
+}
