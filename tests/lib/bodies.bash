@@ -9,6 +9,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.bash"
 # answers COUNT [PORT]: that many connections, one after another, each with the right body.
 answers() {
   local right
+  if [[ $CLIENT != http ]]; then
+    right=$(visit "$1" | awk '$1 == "answered" { print $2 }')
+    [[ $right -eq $1 ]] || fail "$right of $1 answers are right"
+    return
+  fi
   right=$(curl -sf --no-keepalive --max-time 60 -H 'Connection: close' "http://127.0.0.1:${2:-$PORT}/?[1-$1]" |
     grep -cx served) || true
   [[ $right -eq $1 ]] || fail "$right of $1 answers are right"
@@ -40,7 +45,19 @@ reload() {
   eventually 20 replaced $old || fail "workers after the reload: $(workers | xargs), before: $(xargs <<<"$old")"
 }
 
+# was_decided WORDS: the library says so of the listener on the port.
+was_decided() {
+  grep -F ":$PORT: $1" "$DIRECTORY/unherd.log" || fail "not said: $1; but: $(cat "$DIRECTORY/unherd.log")"
+}
+
 # --- bodies ---
+
+in_all_modes() {
+  local mode
+  for mode in stock auto exclusive reuseport; do
+    serves "$1" "$mode" "${@:2}"
+  done
+}
 
 serves() {
   start_server "$@"
@@ -157,6 +174,7 @@ starves_nobody() {
 }
 
 # serves_after_reload KIND MODE SECONDS: under load, for as long as the reload takes; nobody is lost, and the mode holds.
+# A server that shards by itself has OWN_QUEUES of them.
 serves_after_reload() {
   local count=200 bound=1.25
   start_server "$1" "$2"
@@ -167,7 +185,7 @@ serves_after_reload() {
   end_of_drive
   all_answered
   case $2 in
-    stock) has_queues 1 ;;
+    stock | auto) has_queues "${OWN_QUEUES:-1}" ;;
     exclusive) in_five_attempts drive_one_by_one turns_are_fair ;;
     reuseport) still_has_own_queues ;;
   esac

@@ -9,6 +9,8 @@
 #   COUNTED   where the tests read which worker answered: header, log or io
 #   WAITS     epoll when every idle worker watches the listener with epoll, mutex when one at a time does, else other
 #   WORKERS   how many there are
+#   PROCESSES how many processes of the master's they are, when they are threads; self: the master's own
+#   CLIENT    http, or the protocol of visit.py
 # shellcheck disable=SC2034 # they are read by servers.bash
 
 WORKERS=4
@@ -172,3 +174,8 @@ configure_shared() {
   COMMAND=(/usr/bin/python3 "$TESTS/servers/shared.py" "$2")
   STOP=TERM COUNTED=header WAITS=other
 }
+
+for more in threads handed; do
+  # shellcheck source=/dev/null
+  source "$TESTS/lib/daemons_$more.bash"
+done

@@ -57,7 +57,7 @@ start_server() {
   shift 2
   [[ -z $MASTER ]] || fail "a server is still running"
   KIND=$kind
-  WORKER_WORDS=
+  WORKER_WORDS='' PROCESSES=$WORKERS CLIENT=http
   PORT=$(free_port "$LOWEST_PORT" "$HIGHEST_PORT")
   DIRECTORY=$(new_directory)
   server_environment "$DIRECTORY" "$mode" "$@"
@@ -73,21 +73,38 @@ server_is_ready_or_dead() {
   is_gone "$MASTER" || server_is_ready
 }
 
-# Workers are the master's children. Where only one waits at a time, an answer is all that can be seen.
+# Workers are the master's children, or threads of the only process. Where only one waits at a time, an answer is all
+# that can be seen.
 server_is_ready() {
   local pid pids
+  is_answered || return 1
   pids=$(workers)
-  [[ $(wc -w <<<"$pids") -eq $WORKERS ]] || return 1
+  [[ $(wc -w <<<"$pids") -eq ${PROCESSES/self/1} ]] || return 1
   if [[ $WAITS == epoll ]]; then
     for pid in $pids; do
       waits_on "$pid" "$PORT" || return 1
     done
   fi
-  curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/"
+}
+
+is_answered() {
+  case $CLIENT in
+    http) curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/" ;;
+    *) [[ $(visit 1 | awk '$1 == "answered" { print $2 }') -eq 1 ]] ;;
+  esac
+}
+
+# visit COUNT: connections one after another by a protocol that the load generator does not speak; the same figures.
+visit() {
+  timeout 120 /usr/bin/python3 "$TESTS/lib/visit.py" "$CLIENT" "$PORT" "$1" "$DIRECTORY"
 }
 
 workers() {
-  pgrep -P "$MASTER" -f "$WORKER_WORDS" || true
+  if [[ $PROCESSES == self ]]; then
+    echo "$MASTER"
+  else
+    pgrep -P "$MASTER" -f "$WORKER_WORDS" || true
+  fi
 }
 
 # Stops the server and proves that nothing of it is left.
@@ -137,6 +154,10 @@ finish() {
 
 # drive ARGUMENTS...: runs the generator to its end; its figures are then read with `figure`.
 drive() {
+  if [[ $CLIENT != http ]]; then
+    visit "$2" >"$DIRECTORY/load.tsv"
+    return
+  fi
   [[ -x $LOAD ]] || fail "no load generator at $LOAD" || return 1
   note_worker_counts
   timeout 120 "$LOAD" --connect "127.0.0.1:$PORT" --tsv "$@" >"$DIRECTORY/load.tsv" ||
@@ -200,6 +221,15 @@ answered_by() {
   esac
 }
 
+# Threads are known by the numbers that they answer with, and those that answered nothing by their absence.
+names_of_workers() {
+  if [[ $PROCESSES -eq $WORKERS ]]; then
+    workers
+  else
+    { sed -n 's/^worker:\([^\t]*\)\t.*/\1/p' "$DIRECTORY/load.tsv"; printf 'nobody\n%.0s' $(seq "$WORKERS"); } | head -n "$WORKERS"
+  fi
+}
+
 # per_worker: a line for each worker of the last load. Every connection must be in it, or the figures say nothing.
 per_worker() {
   local pid counts connections sum
@@ -207,7 +237,7 @@ per_worker() {
   if [[ $COUNTED == log ]]; then
     eventually 5 log_has "$((LOGGED + connections))" || fail "the access log lacks lines" >&2 || return 1
   fi
-  counts=$(for pid in $(workers); do answered_by "$pid"; done)
+  counts=$(for pid in $(names_of_workers); do answered_by "$pid"; done)
   sum=$(awk '{ sum += $1 } END { print sum + 0 }' <<<"$counts")
   [[ $sum -gt 0 && $((sum % connections)) -eq 0 ]] ||
     fail "$connections connections, but the workers show: $counts" >&2 || return 1

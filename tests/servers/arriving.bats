@@ -7,13 +7,6 @@ load ../lib/bodies
 
 teardown() { finish; }
 
-in_all_modes() {
-  local mode
-  for mode in stock auto exclusive reuseport; do
-    serves "$1" "$mode" "${@:2}"
-  done
-}
-
 @test "uvicorn answers in every mode" { in_all_modes uvicorn; }
 @test "puma answers in every mode" { in_all_modes puma; }
 @test "Node's cluster answers in every mode, SCHED_NONE" { in_all_modes node POLICY=none; }

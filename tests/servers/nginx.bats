@@ -2,102 +2,9 @@
 # nginx: stock configuration, accept_mutex, a port below 1024, workers that are killed, replaced, stopped, and traced.
 
 load ../lib/bodies
+load ../lib/nginx
 
 teardown() { finish; }
-
-# A worker that holds no connection is killed, so that nothing of a client's is in it: what is queued for it is not its.
-kill_idle_worker() {
-  local victim
-  victim=$(workers | head -n 1)
-  eventually 10 stopped_while_idle "$victim" || fail "worker $victim was never idle"
-  kill -KILL "$victim"
-  eventually 10 replaced "$victim" || fail "worker $victim was not replaced"
-}
-
-stopped_while_idle() {
-  kill -STOP "$1"
-  eventually 2 is_stopped "$1" || return 1
-  holds_a_connection "$1" "$PORT" || return 0
-  kill -CONT "$1"
-  return 1
-}
-
-is_stopped() {
-  [[ $(process_state "$1") == T ]]
-}
-
-loses_nobody() {
-  start_server nginx "$1"
-  drive_in_background --rate 2000 --duration 6
-  kill_idle_worker
-  reload
-  reload
-  kill -0 "$DRIVER" || fail "the load ended before the last reload"
-  reload
-  end_of_drive
-  all_answered 12000
-  [[ $1 == reuseport ]] || has_queues 1
-  [[ $1 != reuseport ]] || still_has_own_queues
-}
-
-has_daemon() {
-  MASTER=$(cat "$DIRECTORY/pid" 2>/dev/null) && [[ -n $MASTER ]] && server_is_ready
-}
-
-# start_daemon MODE: as a daemon leads a session of its own, and only a daemon lets itself be upgraded.
-start_daemon() {
-  KIND=nginx
-  PORT=$(free_port "$LOWEST_PORT" "$HIGHEST_PORT")
-  DIRECTORY=$(new_directory)
-  server_environment "$DIRECTORY" "$1"
-  configure_nginx "$DIRECTORY" "$PORT"
-  unset "COMMAND[-1]" "COMMAND[-1]"
-  launch "$DIRECTORY"
-  eventually 20 has_daemon || fail "nginx is not ready: $(cat "$DIRECTORY/error.log")"
-  LEADERS+=("$MASTER")
-}
-
-has_successor() {
-  local pid
-  pid=$(cat "$DIRECTORY/pid" 2>/dev/null) || return 1
-  [[ -n $pid && $pid -ne $1 ]] || return 1
-  MASTER=$pid
-  server_is_ready
-}
-
-# USR2 executes nginx anew beside the old one, WINCH and QUIT end that: all under load.
-survives_upgrade() {
-  local old
-  start_daemon "$1"
-  old=$MASTER
-  drive_in_background --rate 2000 --duration 5
-  answers 20
-  kill -USR2 "$old"
-  eventually 20 has_successor "$old" || fail "no new master: $(cat "$DIRECTORY/error.log")"
-  [[ $1 == stock ]] || grep -q libunherd "/proc/$MASTER/maps" || fail "the library is not in the new master"
-  kill -WINCH "$old"
-  kill -QUIT "$old"
-  eventually 20 is_gone "$old" || fail "the old master is still there"
-  kill -0 "$DRIVER" || fail "the load ended before the upgrade"
-  end_of_drive
-  all_answered 10000
-  [[ $1 == reuseport ]] || has_queues 1
-  [[ $1 != reuseport ]] || still_has_own_queues
-  kill -QUIT "$MASTER"
-  eventually 15 session_is_empty "$old" || fail "left behind: $(ps -o pid=,stat=,args= -s "$old")"
-  MASTER=''
-  can_listen "$PORT" || fail "port $PORT is not free after the end"
-}
-
-# slow_answers MODE [NAME=VALUE...]: sets SLOW to the number of answers that took longer than 250 ms while one worker
-# of four is stopped for 500 ms of 2 s.
-slow_answers() {
-  start_server nginx "$@"
-  drive --rate 2000 --duration 2 --slower-than 250 --stop "$(workers | head -n 1)@750+500"
-  all_answered 4000
-  SLOW=$(figure slower)
-  stop_server
-}
 
 # stands_alone MODE [NAME=VALUE...]: three of four workers stop, and the last one takes all.
 stands_alone() {
@@ -171,33 +78,29 @@ is_traced() {
   everyone_answered
 }
 
-@test "nginx loses nobody to a killed worker and three reloads, stock" { loses_nobody stock; }
-@test "nginx loses nobody to a killed worker and three reloads, exclusive" { loses_nobody exclusive; }
-@test "nginx loses nobody to a killed worker and three reloads, reuseport" { loses_nobody reuseport; }
+@test "nginx loses nobody to a killed worker and three reloads, stock" { loses_nobody nginx stock; }
+@test "nginx loses nobody to a killed worker and three reloads, exclusive" { loses_nobody nginx exclusive; }
+@test "nginx loses nobody to a killed worker and three reloads, reuseport" { loses_nobody nginx reuseport; }
 
 # makes_at_most CALLS more_than CALLS: the system calls of a connection.
 makes_at_most() {
   check_number "$CALLS" '<=' "$1 + $3" "system calls per connection"
 }
 
-few_are_slow() {
-  check_number "$SLOW" '<=' 3 "slow answers"
-}
-
 @test "nginx with a stopped worker: the others go on, stock" {
-  in_five_attempts "slow_answers stock" few_are_slow
+  in_five_attempts "slow_answers nginx stock" few_are_slow
 }
 
 @test "nginx with a stopped worker: the others go on, exclusive" {
-  in_five_attempts "slow_answers exclusive" few_are_slow
+  in_five_attempts "slow_answers nginx exclusive" few_are_slow
 }
 
 @test "nginx with a stopped worker: its queue is stolen from, reuseport" {
-  in_five_attempts "slow_answers reuseport" few_are_slow
+  in_five_attempts "slow_answers nginx reuseport" few_are_slow
 }
 
 @test "nginx with a stopped worker: without stealing the stall is back" {
-  slow_answers reuseport UNHERD_STEAL=0
+  slow_answers nginx reuseport UNHERD_STEAL=0
   check_number "$SLOW" '>=' 50 "slow answers"
 }
 
@@ -214,6 +117,6 @@ few_are_slow() {
 @test "nginx with three stopped workers: the last one takes all, reuseport" { stands_alone reuseport; }
 @test "nginx with three stopped workers: the last one takes all, one thief" { stands_alone reuseport UNHERD_STEAL=1; }
 
-@test "nginx loses nobody to an upgrade, stock" { survives_upgrade stock; }
-@test "nginx loses nobody to an upgrade, exclusive" { survives_upgrade exclusive; }
-@test "nginx loses nobody to an upgrade, reuseport" { survives_upgrade reuseport; }
+@test "nginx loses nobody to an upgrade, stock" { survives_upgrade nginx stock; }
+@test "nginx loses nobody to an upgrade, exclusive" { survives_upgrade nginx exclusive; }
+@test "nginx loses nobody to an upgrade, reuseport" { survives_upgrade nginx reuseport; }
