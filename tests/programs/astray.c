@@ -175,11 +175,8 @@ static void listeners(char **arguments) {
 
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"gives-up", gives_up},
-                                              {"alone", alone},
-                                              {"by-number", by_number},
-                                              {"ring", ring},
-                                              {"crowd", crowd},
-                                              {"listeners", listeners}};
+    static const struct command commands[] = {{"gives-up", gives_up},   {"alone", alone},
+                                              {"by-number", by_number}, {"ring", ring},
+                                              {"crowd", crowd},         {"listeners", listeners}};
     return RUN_COMMAND(commands, argv);
 }
