@@ -4,8 +4,9 @@
 # shellcheck disable=SC2034 # as in daemons.bash
 
 configure_php_fpm() {
-  # shellcheck disable=SC2016 # PHP's
-  echo '<?php header("X-Worker: " . getmypid()); echo "served\n";' >"$1/www/index.php"
+  cat >"$1/www/index.php" <<'CONF'
+<?php header("X-Worker: " . getmypid()); echo "served\n";
+CONF
   cat >"$1/fpm.conf" <<CONF
 [global]
 pid = $1/pid
@@ -30,7 +31,7 @@ sub vcl_recv { return (synth(200)); }
 sub vcl_synth { set resp.body = {"served
 "}; return (deliver); }
 CONF
-  COMMAND=(varnishd -F -n "$1/varnish" -a "127.0.0.1:$2" -f "$1/varnish.vcl" -s malloc,16m -T none)
+  COMMAND=(varnishd -F -n "$1/varnish" -a "127.0.0.1:$2" -f "$1/varnish.vcl" -s 'malloc,16m' -T none)
   STOP=TERM COUNTED=header WAITS=other PROCESSES=1 WORKER_WORDS=varnishd
 }
 
