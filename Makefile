@@ -49,7 +49,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check unit asan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
+.PHONY: all help demo check table unit asan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -64,6 +64,10 @@ demo: packages-build ## install what is missing, build, show the main job on the
 check: packages-check ## install what the tests need, build, run all tests
 	@$(MAKE) --no-print-directory all tests
 	@tests/run.sh $(BUILD)
+
+table: packages-check ## make the README's table of servers anew
+	@$(MAKE) --no-print-directory all
+	@tests/table.sh $(BUILD) README.md
 
 unit: packages-check ## the unit tests alone
 	@$(MAKE) --no-print-directory tests

@@ -29,6 +29,8 @@
          (fd, address, length))                                                                    \
     CALL(int, getpeername, (int fd, struct sockaddr *address, socklen_t *length),                  \
          (fd, address, length))                                                                    \
+    CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                      \
+         (fd, message, flags))                                                                     \
     CALL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))      \
     CALL(int, recvmmsg,                                                                            \
          (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),  \

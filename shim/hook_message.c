@@ -1,4 +1,5 @@
-/* Messages that bring descriptors: a listener may be among them (SCM_RIGHTS, unix(7)). */
+/* Messages that bring descriptors, or take them away: a listener may be among them (SCM_RIGHTS,
+ * unix(7)). Both are looked at when the kernel has taken them, and so can be read. */
 #include "hook.h"
 
 #include <string.h>
@@ -12,14 +13,14 @@ static void look_at(int fd) {
     errno = saved;
 }
 
-static void look_at_rights(struct msghdr *message) {
+static void each_descriptor(struct msghdr *message, void (*visit)(int fd)) {
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
             continue;
         for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
             int fd;
             memcpy(&fd, (char *)part + at, sizeof fd);
-            look_at(fd);
+            visit(fd);
         }
     }
 }
@@ -27,7 +28,7 @@ static void look_at_rights(struct msghdr *message) {
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     ssize_t size = real.recvmsg(fd, message, flags);
     if (size >= 0 && message->msg_controllen)
-        look_at_rights(message);
+        each_descriptor(message, look_at);
     return size;
 }
 
@@ -36,6 +37,22 @@ HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     int received = real.recvmmsg(fd, messages, count, flags, timeout);
     for (int i = 0; i < received; i++)
         if (messages[i].msg_hdr.msg_controllen)
-            look_at_rights(&messages[i].msg_hdr);
+            each_descriptor(&messages[i].msg_hdr, look_at);
     return received;
+}
+
+static void hand_over(int fd) {
+    int saved = errno;
+    if (fd_kind_of(fd_entry(fd)) == FD_LISTENER && listener_is_real(fd))
+        set_hand_over(listener_at(fd_index_of(fd_entry(fd)))->shard.set, fd);
+    errno = saved;
+}
+
+HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    ssize_t size = real.sendmsg(fd, message, flags);
+    if (size >= 0 && message->msg_controllen) {
+        struct msghdr sent = *message;
+        each_descriptor(&sent, hand_over);
+    }
+    return size;
 }

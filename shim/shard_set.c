@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
@@ -127,6 +128,8 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
     if (real.getsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &before, &length) < 0 ||
         real.setsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) < 0)
         return false;
+    /* An earlier owner of the socket may have handed it over. */
+    real.setsockopt(listener_fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &(int){0}, sizeof(int));
     *why = "no eventfd";
     if (set_make_kick(set)) {
         make_spares(set, listener_fd, wanted);
@@ -171,7 +174,7 @@ bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, c
 }
 
 int set_listen(struct shard_set *set, int shard) {
-    if (atomic_load(&set->shared->shut) || set->is_servers) {
+    if (atomic_load(&set->shared->shut) || atomic_load(&set->shared->handed) || set->is_servers) {
         errno = EINVAL;
         return -1;
     }
@@ -204,6 +207,18 @@ void set_option(const struct shard_set *set, int level, int name, const void *va
         if (real.setsockopt(set->fd[i], level, name, value, length) < 0)
             log_line(LOG_DEBUG, "option %d of level %d on shard %d: %s", name, level, i,
                      log_errno(errno));
+}
+
+/* The group's choice: the first of its sockets, which is shard 0, since it was there when the
+ * others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is no group to
+ * choose in. */
+void set_hand_over(const struct shard_set *set, int own_fd) {
+    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
+    const struct sock_fprog choice = {.len = 1, .filter = &first};
+    if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
+        return;
+    if (real.setsockopt(own_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
+        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
 }
 
 void set_add_queues(const struct shard_set *set, struct tcp_info *info) {

@@ -72,6 +72,13 @@ void set_shutdown(const struct shard_set *set, int how);
 void set_option(const struct shard_set *set, int level, int name, const void *value,
                 socklen_t length);
 
+/*
+ * The listener, own_fd, goes to a process that knows nothing of the other shards, perhaps to take
+ * this one's place: from now on every new connection goes to shard 0, which both have, so that the
+ * others are empty when this process closes them.
+ */
+void set_hand_over(const struct shard_set *set, int own_fd);
+
 /* Adds the queues (tcpi_unacked) and backlogs (tcpi_sacked) of the other listening shards to *info.
  */
 void set_add_queues(const struct shard_set *set, struct tcp_info *info);

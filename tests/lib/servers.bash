@@ -65,7 +65,8 @@ start_server() {
   launch "$DIRECTORY"
   MASTER=$LAUNCHED
   eventually 20 server_is_ready_or_dead || true
-  server_is_ready || fail "$kind is not ready: $(ps -o pid=,stat=,args= -s "$MASTER")"
+  # Again with patience: a worker that moves to the end of the line is out of it for a moment.
+  eventually 5 server_is_ready || fail "$kind is not ready: $(ps -o pid=,stat=,args= -s "$MASTER")"
   [[ $mode == stock ]] || grep -q libunherd "/proc/$MASTER/maps" || fail "the library is not in $kind"
 }
 

@@ -81,18 +81,24 @@ static void an_address_that_is_not_there_yet(void **state) {
     close(fd);
 }
 
-/* A spare receives nothing; all receive once they listen. */
-static void queues_are_added_up(void **state) {
-    (void)state;
+/* A listener with four shards that all listen. */
+static int make_four(void) {
     int fd = listening_socket();
-    int visitors[40];
-    struct tcp_info info = {0};
     make_for(fd, 4);
     for (int i = 1; i < 4; i++) {
         assert_return_code(set_listen(&set, i), errno);
         atomic_store(&set.shared->shards[i].state, SHARD_LISTENING);
         assert_true(set_accepts(&set, i));
     }
+    return fd;
+}
+
+/* A spare receives nothing; all receive once they listen. */
+static void queues_are_added_up(void **state) {
+    (void)state;
+    int fd = make_four();
+    int visitors[40];
+    struct tcp_info info = {0};
     for (int i = 0; i < 40; i++)
         assert_return_code(visitors[i] = visitor(port_of_socket(fd)), errno);
     for (int i = 0; i < 1000 && info.tcpi_unacked < 40; i++) {
@@ -103,6 +109,31 @@ static void queues_are_added_up(void **state) {
     }
     assert_int_equal(info.tcpi_unacked, 40);
     assert_int_equal(info.tcpi_sacked, 4 * 64); /* the backlogs */
+    for (int i = 0; i < 40; i++)
+        close(visitors[i]);
+    set_close(&set);
+    close(fd);
+}
+
+static int queued_at(int fd) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    assert_return_code(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), errno);
+    return (int)info.tcpi_unacked;
+}
+
+/* Every new connection goes to shard 0, whichever others listen; and a spare does not begin to. */
+static void what_is_handed_over_gets_all(void **state) {
+    (void)state;
+    int fd = make_four();
+    int visitors[40];
+    set_hand_over(&set, fd);
+    for (int i = 0; i < 40; i++)
+        assert_return_code(visitors[i] = visitor(port_of_socket(fd)), errno);
+    for (int i = 0; i < 1000 && queued_at(fd) < 40; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(queued_at(fd), 40);
+    assert_int_equal(set_listen(&set, 1), -1);
     for (int i = 0; i < 40; i++)
         close(visitors[i]);
     set_close(&set);
@@ -259,6 +290,7 @@ int main(void) {
         cmocka_unit_test(a_failure_leaves_no_trace),
         cmocka_unit_test(an_address_that_is_not_there_yet),
         cmocka_unit_test(queues_are_added_up),
+        cmocka_unit_test(what_is_handed_over_gets_all),
         cmocka_unit_test(an_outsider_gets_eaddrinuse),
         cmocka_unit_test(shutdown_and_listen_reach_every_shard),
         cmocka_unit_test(whether_the_listener_blocks_is_remembered),
