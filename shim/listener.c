@@ -86,7 +86,7 @@ void listener_hold(struct listener *listener, int fd) {
 /* A set of its own for a socket that listens. */
 static bool make_set(struct listener *listener, int fd, struct decision *decision, int backlog) {
     static atomic_bool said_refused;
-    const char *shortfall = NULL;
+    const char *shortfall = "too many listeners";
     int wanted = decision->mode == MODE_REUSEPORT ? (int)config->shards : 1;
     struct shard_set *set = listener_free_set();
     errno = 0;
@@ -133,22 +133,25 @@ static void complain_once(void) {
         log_line(LOG_WARN, "%s", config->complaints[i]);
 }
 
-static void adopt(int fd, int backlog, const char *origin) {
+static void decide(int fd, int backlog, const char *origin) {
     struct decision decision;
-    decision_make(&decision, config, fd, origin);
-    if (decision.mode == MODE_OFF) {
-        decision_say(&decision, NULL, 0);
-        return;
-    }
-    if (!guard_enter())
-        return;
     struct listener *listener = NULL;
-    if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
+    decision_make(&decision, config, fd, origin);
+    if (decision.mode == MODE_OFF)
+        decision_say(&decision, NULL, 0);
+    else if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
         listener = make(fd, &decision, backlog);
     if (listener)
         listener_hold(listener, fd);
     if (listener && origin) /* so that this worker takes turns with those of other processes */
         atomic_store(&listener->shard.set->shared->workers, 1);
+}
+
+/* Decided under the guard: of two threads that listen at once, the second sees the first's. */
+static void adopt(int fd, int backlog, const char *origin) {
+    if (!guard_enter())
+        return;
+    decide(fd, backlog, origin);
     guard_leave();
 }
 
@@ -167,21 +170,25 @@ static const char *origin_of(int fd) {
     return NULL;
 }
 
+static struct listener *find(uint64_t cookie) {
+    for (int i = 0; cookie && i < listeners_used; i++)
+        if (listeners[i].references && listeners[i].cookie == cookie)
+            return &listeners[i];
+    return NULL;
+}
+
 /* Whether fd is one of ours, or another descriptor of one, which came over a socket or was made
  * behind our back. */
 static bool is_known(int fd) {
     if (listener_is_real(fd))
         return true;
-    if (!listeners_used || fd_entry(fd) != FD_OTHER)
+    if (!listeners_used || fd_entry(fd) != FD_OTHER || local_is_borrowed() || !guard_enter())
         return false;
-    uint64_t cookie = listener_cookie(fd);
-    for (int i = 0; cookie && i < listeners_used; i++)
-        if (listeners[i].references && listeners[i].cookie == cookie && guard_enter()) {
-            listener_hold(&listeners[i], fd);
-            guard_leave();
-            return true;
-        }
-    return false;
+    struct listener *listener = find(listener_cookie(fd));
+    if (listener)
+        listener_hold(listener, fd);
+    guard_leave();
+    return listener;
 }
 
 void listener_found(int fd, bool is_heir) {

@@ -46,10 +46,11 @@ static bool revive(int fd, struct shard_set *set) {
 bool listener_revive(int fd) {
     if (!listener_any() || local_is_borrowed() || socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0)
         return false;
-    int sibling = decision_sibling(fd);
-    if (sibling < 0 || !guard_enter())
+    if (!guard_enter())
         return false;
-    bool is_revived = fd_entry(fd) == FD_OTHER && revive(fd, shard_of(sibling)->set);
+    int sibling = decision_sibling(fd);
+    bool is_revived =
+        sibling >= 0 && fd_entry(fd) == FD_OTHER && revive(fd, shard_of(sibling)->set);
     guard_leave();
     return is_revived;
 }

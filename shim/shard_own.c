@@ -62,6 +62,7 @@ void set_abandon(struct shard_set *set, int shard) {
     bits_add(&set->abandoned, shard);
 }
 
+/* A registration that the server has made of fd before it listens would be lost; none does that. */
 int set_revive(struct shard_set *set, int fd) {
     int shard = bits_next(&set->abandoned, 0);
     int flags = real.fcntl(fd, F_GETFD);

@@ -107,9 +107,9 @@ static uint32_t completed(const struct watch *watch, uint32_t events) {
  */
 static bool is_neighbours_end(struct watch *watch, struct epoll_event *event) {
     const struct shard_set *set = atomic_load(&watch->set);
-    struct pollfd own = {.fd = watch->fd, .events = POLLIN};
     if (!(event->events & EPOLLHUP) || !set || !set->is_servers)
         return false;
+    struct pollfd own = {.fd = set->fd[watch->own], .events = POLLIN};
     if (real.poll(&own, 1, 0) > 0 && (own.revents & POLLHUP))
         return false;
     for (int i = 0; i < set->count; i++)

@@ -49,10 +49,10 @@ struct watch {
     _Atomic bool
         armed; /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
 
-    bool begun;       /* has waited once: counts as a worker */
-    bool has_home;    /* of a set with several shards; then the kick is registered too */
-    bool shares_home; /* found no shard free: sits at another's */
-    int home;         /* its shard; the server's own while it has none */
+    bool begun;            /* has waited once: counts as a worker */
+    _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
+    bool shares_home;      /* found no shard free: sits at another's */
+    int home;              /* its shard; the server's own while it has none */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
@@ -61,11 +61,11 @@ struct watch {
     uint32_t seen_concurrent;   /* the same of `concurrent` */
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
     _Atomic bool is_partial; /* there are shards that it does not watch */
-    unsigned retry;         /* waits until what could not be registered is tried again; 0: all is */
-    bool is_filtered;       /* its events are looked at before the server sees them */
-    uint32_t kicks_noticed; /* so far */
-    uint32_t kicks_before;  /* kicks_done before the wait */
-    uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
+    unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
+    _Atomic bool is_filtered; /* its events are looked at before the server sees them */
+    uint32_t kicks_noticed;   /* so far */
+    uint32_t kicks_before;    /* kicks_done before the wait */
+    uint32_t kicks_seen;      /* kicks_done before the wait that brought the last kick */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
