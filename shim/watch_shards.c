@@ -80,10 +80,26 @@ void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
  * reports, so that its events are told from a shard's although they carry the same epoll_data.
  */
 static void register_kick(struct watch *watch, const struct shard_set *set) {
+    WATCHES_OF (other, watch->instance)
+        if (atomic_load(&other->set) == set && other->has_kick)
+            return;
     watch->kicks_before = atomic_load(&set->shared->kicks_done);
     watch->kicks_seen = watch->kicks_before - 1; /* adding it reports it once */
     if (control(watch, EPOLL_CTL_ADD, set->kick_fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0)
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
+    watch->has_kick = true;
+}
+
+static void unregister_kick(struct watch *watch, const struct shard_set *set) {
+    if (!watch->has_kick)
+        return;
+    control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
+    watch->has_kick = false;
+    WATCHES_OF (other, watch->instance)
+        if (other != watch && atomic_load(&other->set) == set && other->has_home) {
+            register_kick(other, set);
+            return;
+        }
 }
 
 /*
@@ -239,8 +255,7 @@ int shards_renew(struct watch *watch, bool announced) {
     struct shard_set *set = atomic_load(&watch->set);
     for (int i = 0; i < set->count; i++)
         shards_unregister(watch, i);
-    if (watch->has_home)
-        control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
+    unregister_kick(watch, set);
     if (shards_register(watch, watch->home) < 0) {
         int saved = errno;
         lose(watch);
@@ -261,8 +276,7 @@ void shards_withdraw(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     for (int i = 0; i < set->count; i++)
         shards_unregister(watch, i);
-    if (watch->has_home)
-        control(watch, EPOLL_CTL_DEL, set->kick_fd, 0);
+    unregister_kick(watch, set);
 }
 
 static void log_counters(const struct shard_set *set, int home) {
