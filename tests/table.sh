@@ -35,6 +35,7 @@ php-fpm|accept|php_fpm
 Varnish|accept, under another uid than bind|varnish
 Python, activated by systemd|epoll, got from systemd|activated
 HAProxy, 4 threads|epoll for each thread|haproxy
+h2o|epoll for each thread, each with a copy of the socket|h2o
 named, `reuseport no`|epoll for each thread|named
 unbound, `so-reuseport: no`|epoll for each thread|unbound
 nginx, its own `reuseport`|epoll, a socket for each worker|nginx_own

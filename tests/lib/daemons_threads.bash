@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Servers whose workers are four threads: HAProxy, named, unbound; with one socket for all, or one for each ("own").
+# Servers whose workers are four threads: HAProxy, h2o, named, unbound; with one socket for all, or one for each ("own").
 # shellcheck disable=SC2034 # as in daemons.bash
 
 write_haproxy() {
@@ -113,4 +113,18 @@ configure_unbound() {
 
 configure_unbound_own() {
   write_unbound "$1" "$2" yes
+}
+
+configure_h2o() {
+  cat >"$1/h2o.conf" <<CONF
+listen: {host: 127.0.0.1, port: $2}
+num-threads: $WORKERS
+$(as_root && echo "user: $UNPRIVILEGED")
+hosts:
+  default:
+    paths:
+      /: {file.dir: $1/www}
+CONF
+  COMMAND=(h2o -c "$1/h2o.conf")
+  STOP=TERM COUNTED=header WAITS=other PROCESSES=self
 }

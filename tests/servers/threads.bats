@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Servers whose workers are threads: HAProxy, named, unbound; all on one socket, or with one each.
+# Servers whose workers are threads: HAProxy, h2o, named, unbound; all on one socket, or with one each.
 
 load ../lib/bodies
 
@@ -29,6 +29,10 @@ has_a_queue_for_each_thread() {
 @test "HAProxy wakes fewer threads in exclusive" { wakes_fewer haproxy; }
 @test "HAProxy has a queue for each thread in reuseport" { has_own_queues haproxy 4000; }
 @test "HAProxy with shards by thread keeps them" { keeps_its_own_queues haproxy_own; }
+
+@test "h2o, with a copy of the socket for each thread, answers in every mode" { in_all_modes h2o; }
+@test "h2o wakes fewer threads in exclusive" { wakes_fewer h2o; }
+@test "h2o has a queue for each thread in reuseport" { has_a_queue_for_each_thread h2o; }
 
 @test "named answers in every mode" { in_all_modes named; }
 @test "named wakes fewer threads in exclusive" { wakes_fewer named; }
