@@ -21,6 +21,8 @@
     CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),           \
          (fd, address, length, flags))                                                             \
     CALL(int, shutdown, (int fd, int how), (fd, how))                                              \
+    CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                 \
+         (fd, address, length))                                                                    \
     CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length),           \
          (fd, level, name, value, length))                                                         \
     CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),      \

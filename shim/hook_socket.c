@@ -76,6 +76,26 @@ HOOK int shutdown(int fd, int how) {
     return result;
 }
 
+/* To AF_UNSPEC, on a socket that listens, it is a shutdown; any other is refused there. HAProxy pauses
+ * its listeners so. */
+static int connect_ours(unsigned entry, int fd, const struct sockaddr *address, socklen_t length) {
+    if (fd_kind_of(entry) == FD_HIDDEN)
+        return bad_descriptor();
+    int result = real.connect(fd, address, length);
+    int saved = errno;
+    if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
+        shut(&listener_at(fd_index_of(entry))->shard, SHUT_RDWR);
+    errno = saved;
+    return result;
+}
+
+HOOK int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
+    unsigned entry = fd_entry(fd);
+    if (LIKELY(entry == FD_OTHER))
+        return real.connect(fd, address.__sockaddr__, length);
+    return connect_ours(entry, fd, address.__sockaddr__, length);
+}
+
 /* ---- options: one socket for the server, all shards for us ---- */
 
 static int get_reuseport(const struct listener *listener, void *value, socklen_t *length) {

@@ -28,6 +28,7 @@ static enum words words_of(long number) {
     case SYS_accept:
     case SYS_accept4:
     case SYS_shutdown:
+    case SYS_connect:
     case SYS_getsockopt:
     case SYS_setsockopt:
     case SYS_getsockname:
@@ -87,6 +88,8 @@ static long call_socket(long number, const long *word) {
         return accept4(fd, AT(1), AT(2), (int)word[3]);
     case SYS_shutdown:
         return shutdown(fd, (int)word[1]);
+    case SYS_connect:
+        return connect(fd, AT(1), (socklen_t)word[2]);
     case SYS_getsockopt:
         return getsockopt(fd, (int)word[1], (int)word[2], AT(3), AT(4));
     case SYS_setsockopt:

@@ -104,13 +104,19 @@ static int listener_at_a_number(void) {
     return fd;
 }
 
+/* HAProxy pauses a listener so: connecting to AF_UNSPEC ends the listening, as shutdown() does. */
+static int disconnect(int fd) {
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    return connect(fd, &nobody, sizeof nobody);
+}
+
 static void shut(char **arguments) {
-    (void)arguments;
+    bool is_disconnected = !strcmp(arguments[0], "disconnect");
     int fd = listener_at_a_number();
     uint16_t port = port_of(fd);
     start_workers(fd);
     say("before: %d of 20", served(port, 20));
-    say("shutdown: %s", outcome(shutdown(fd, SHUT_RDWR)));
+    say("%s: %s", arguments[0], outcome(is_disconnected ? disconnect(fd) : shutdown(fd, SHUT_RDWR)));
     say("all refused: %s", is_refused(port) ? "yes" : "no");
     say("accept: %s", outcome(accept(fd, NULL, NULL)));
     say("listening: %d", get_int(fd, SOL_SOCKET, SO_ACCEPTCONN));
@@ -262,7 +268,7 @@ int main(int argc, char **argv) {
     static const struct command commands[] = {
         {"backlog", backlog},
         {"queues", queues},
-        {"shutdown", shut},
+        {"ends", shut},
         {"copies", copies},
         {"instances", instances},
         {"outlives", outlives},

@@ -74,6 +74,7 @@ static int socket_calls_that_reach(int fd) {
     reached += !is_bad(accept(fd, NULL, NULL));
     reached += !is_bad(accept4(fd, NULL, NULL, SOCK_NONBLOCK));
     reached += !is_bad(shutdown(fd, SHUT_RDWR));
+    reached += !is_bad(connect(fd, address, sizeof *address));
     return reached;
 }
 

@@ -96,7 +96,11 @@ end_stepwise() {
 }
 
 @test "shutdown() ends every shard, listen() brings them back" {
-  same lifetime shutdown
+  same lifetime ends shutdown
+}
+
+@test "connect() to AF_UNSPEC ends every shard, listen() brings them back" {
+  same lifetime ends disconnect
 }
 
 @test "a listener is copied by dup, dup2, dup3 and fcntl, and the original closed" {
