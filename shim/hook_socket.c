@@ -76,8 +76,8 @@ HOOK int shutdown(int fd, int how) {
     return result;
 }
 
-/* To AF_UNSPEC, on a socket that listens, it is a shutdown; any other is refused there. HAProxy pauses
- * its listeners so. */
+/* To AF_UNSPEC, on a socket that listens, it is a shutdown; any other is refused there. HAProxy
+ * pauses its listeners so. */
 static int connect_ours(unsigned entry, int fd, const struct sockaddr *address, socklen_t length) {
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();

@@ -203,7 +203,7 @@ void listener_found(int fd, bool is_heir) {
 
 static void listened_again(int fd, int backlog) {
     const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
-    set_listen_again(shard->set, backlog);
+    set_listen_again(shard->set, fd, backlog);
     if (shard->set->is_servers)
         set_own_listens(shard->set, shard->number, true);
 }

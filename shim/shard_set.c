@@ -183,11 +183,25 @@ int set_listen(struct shard_set *set, int shard) {
     return 0;
 }
 
-void set_listen_again(struct shard_set *set, int backlog) {
+/* The group's choice: the first of its sockets, which is shard 0, since it was there when the
+ * others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is no group to
+ * choose in. */
+static void choose_first(int own_fd) {
+    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
+    const struct sock_fprog choice = {.len = 1, .filter = &first};
+    if (real.setsockopt(own_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
+        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
+}
+
+/* After a shutdown the group is a new one, without the choice that the old one had; shard 0 is
+ * alone in it yet. */
+void set_listen_again(struct shard_set *set, int own_fd, int backlog) {
     atomic_store(&set->shared->backlog, backlog);
-    atomic_store(&set->shared->shut, 0);
+    bool is_new = atomic_exchange(&set->shared->shut, 0);
     if (set->is_servers)
         return;
+    if (is_new && atomic_load(&set->shared->handed))
+        choose_first(own_fd);
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i))
             real.listen(set->fd[i], backlog);
@@ -209,16 +223,10 @@ void set_option(const struct shard_set *set, int level, int name, const void *va
                      log_errno(errno));
 }
 
-/* The group's choice: the first of its sockets, which is shard 0, since it was there when the
- * others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is no group to
- * choose in. */
 void set_hand_over(const struct shard_set *set, int own_fd) {
-    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
-    const struct sock_fprog choice = {.len = 1, .filter = &first};
     if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
         return;
-    if (real.setsockopt(own_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
-        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
+    choose_first(own_fd);
 }
 
 void set_add_queues(const struct shard_set *set, struct tcp_info *info) {

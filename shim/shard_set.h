@@ -64,8 +64,9 @@ bool set_make_kick(struct shard_set *set);
 /* Makes spare `shard` listen. 0, or -1 with errno. */
 int set_listen(struct shard_set *set, int shard);
 
-/* The server called listen() again: the new backlog for all shards that listen, or should. */
-void set_listen_again(struct shard_set *set, int backlog);
+/* The server called listen() again on own_fd: the new backlog for all shards that listen, or
+ * should. */
+void set_listen_again(struct shard_set *set, int own_fd, int backlog);
 
 /* What the server did to its listener, done to the other shards; of its own, it does it itself. */
 void set_shutdown(const struct shard_set *set, int how);

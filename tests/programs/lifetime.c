@@ -116,7 +116,8 @@ static void shut(char **arguments) {
     uint16_t port = port_of(fd);
     start_workers(fd);
     say("before: %d of 20", served(port, 20));
-    say("%s: %s", arguments[0], outcome(is_disconnected ? disconnect(fd) : shutdown(fd, SHUT_RDWR)));
+    say("%s: %s", arguments[0],
+        outcome(is_disconnected ? disconnect(fd) : shutdown(fd, SHUT_RDWR)));
     say("all refused: %s", is_refused(port) ? "yes" : "no");
     say("accept: %s", outcome(accept(fd, NULL, NULL)));
     say("listening: %d", get_int(fd, SOL_SOCKET, SO_ACCEPTCONN));

@@ -81,15 +81,19 @@ static void an_address_that_is_not_there_yet(void **state) {
     close(fd);
 }
 
-/* A listener with four shards that all listen. */
-static int make_four(void) {
-    int fd = listening_socket();
+/* Four shards that all listen. */
+static void listen_on_four(int fd) {
     make_for(fd, 4);
     for (int i = 1; i < 4; i++) {
         assert_return_code(set_listen(&set, i), errno);
         atomic_store(&set.shared->shards[i].state, SHARD_LISTENING);
         assert_true(set_accepts(&set, i));
     }
+}
+
+static int make_four(void) {
+    int fd = listening_socket();
+    listen_on_four(fd);
     return fd;
 }
 
@@ -140,6 +144,33 @@ static void what_is_handed_over_gets_all(void **state) {
     close(fd);
 }
 
+/* The kernel forgets a group's choice with the last socket that leaves it: HAProxy pauses its
+ * listener when a successor that has it already cannot start, and goes on alone. */
+static void what_was_handed_over_gets_all_after_a_pause(void **state) {
+    (void)state;
+    int chosen = listening_socket();
+    int port = port_of_socket(chosen);
+    int visitors[40];
+    close(chosen);
+    int fd = bound_socket(AF_INET, port); /* by its number: one that the kernel chose is lost */
+    assert_return_code(listen(fd, 64), errno);
+    listen_on_four(fd);
+    set_hand_over(&set, fd);
+    shutdown(fd, SHUT_RDWR);
+    set_shutdown(&set, SHUT_RDWR);
+    assert_return_code(listen(fd, 64), errno);
+    set_listen_again(&set, fd, 64);
+    for (int i = 0; i < 40; i++)
+        assert_return_code(visitors[i] = visitor(port), errno);
+    for (int i = 0; i < 1000 && queued_at(fd) < 40; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(queued_at(fd), 40);
+    for (int i = 0; i < 40; i++)
+        close(visitors[i]);
+    set_close(&set);
+    close(fd);
+}
+
 static void an_outsider_gets_eaddrinuse(void **state) {
     (void)state;
     int fd = listening_socket();
@@ -166,7 +197,7 @@ static void shutdown_and_listen_reach_every_shard(void **state) {
     set_shutdown(&set, SHUT_RD);
     assert_false(set_accepts(&set, 1));
     assert_int_equal(set_listen(&set, 2), -1);
-    set_listen_again(&set, 10);
+    set_listen_again(&set, fd, 10);
     assert_true(set_accepts(&set, 1));
     assert_false(set_accepts(&set, 2));
     assert_return_code(set_listen(&set, 2), errno);
@@ -291,6 +322,7 @@ int main(void) {
         cmocka_unit_test(an_address_that_is_not_there_yet),
         cmocka_unit_test(queues_are_added_up),
         cmocka_unit_test(what_is_handed_over_gets_all),
+        cmocka_unit_test(what_was_handed_over_gets_all_after_a_pause),
         cmocka_unit_test(an_outsider_gets_eaddrinuse),
         cmocka_unit_test(shutdown_and_listen_reach_every_shard),
         cmocka_unit_test(whether_the_listener_blocks_is_remembered),

@@ -107,7 +107,7 @@ static void a_spare_that_cannot_listen_is_not_claimed(void **state) {
     struct child first = start_child(claim, NULL);
     set_shutdown(&set, SHUT_RDWR);
     assert_int_equal(claim(NULL), -1);
-    set_listen_again(&set, 64);
+    set_listen_again(&set, listener_fd, 64);
     assert_int_equal(claim(NULL), 1);
     end_child(first);
 }
