@@ -133,10 +133,12 @@ static void complain_once(void) {
         log_line(LOG_WARN, "%s", config->complaints[i]);
 }
 
-static void decide(int fd, int backlog, const char *origin) {
+static void decide(int fd, int backlog, const char *origin, bool is_found) {
     struct decision decision;
     struct listener *listener = NULL;
     decision_make(&decision, config, fd, origin);
+    if (is_found) /* any program that a server starts finds its listeners: not a word of warning */
+        decision.falls_short = false;
     if (decision.mode == MODE_OFF)
         decision_say(&decision, NULL, 0);
     else if (fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
@@ -148,10 +150,10 @@ static void decide(int fd, int backlog, const char *origin) {
 }
 
 /* Decided under the guard: of two threads that listen at once, the second sees the first's. */
-static void adopt(int fd, int backlog, const char *origin) {
+static void adopt(int fd, int backlog, const char *origin, bool is_found) {
     if (!guard_enter())
         return;
-    decide(fd, backlog, origin);
+    decide(fd, backlog, origin, is_found);
     guard_leave();
 }
 
@@ -198,7 +200,7 @@ void listener_found(int fd, bool is_heir) {
     if (!accepts && !is_heir && fd < FOREIGN_END)
         atomic_fetch_or(&foreign[fd / 64], UINT64_C(1) << (fd % 64));
     if (accepts && fd_entry(fd) == FD_OTHER && local_start())
-        adopt(fd, backlog_of(fd), is_heir ? NULL : origin_of(fd));
+        adopt(fd, backlog_of(fd), is_heir ? NULL : origin_of(fd), true);
 }
 
 static void listened_again(int fd, int backlog) {
@@ -221,7 +223,7 @@ int listener_listen(int fd, int backlog) {
     else if (is_ours)
         listened_again(fd, backlog);
     else if (!local_is_borrowed())
-        adopt(fd, backlog, origin);
+        adopt(fd, backlog, origin, false);
     errno = saved;
     return result;
 }

@@ -23,6 +23,8 @@ bool listener_join(struct listener *listener, int fd, struct decision *decision)
         decision->falls_short = true;
         return false;
     }
+    if (number == 1) /* the first was taken for the only one */
+        decision_say(decision, &(struct shard){set, 0}, 0);
     set->users++;
     listener->shard = (struct shard){set, number};
     watch_set_grew(set);

@@ -12,6 +12,7 @@ CONF
 pid = $1/pid
 error_log = $1/error.log
 daemonize = no
+process_control_timeout = 60s
 [www]
 $(as_root && printf 'user = %s\ngroup = %s' "$UNPRIVILEGED" "$UNPRIVILEGED")
 listen = 127.0.0.1:$2
@@ -19,7 +20,7 @@ pm = static
 pm.max_children = $WORKERS
 CONF
   COMMAND=(php-fpm8.2 -n -y "$1/fpm.conf" -F)
-  STOP=TERM RELOAD=USR2 COUNTED=header WAITS=other CLIENT=fcgi
+  STOP=QUIT RELOAD=USR2 COUNTED=header WAITS=other CLIENT=fcgi
 }
 
 # Its one worker has two pools, each with a thread that accepts, and listens itself, having given up root.
@@ -33,6 +34,12 @@ sub vcl_synth { set resp.body = {"served
 CONF
   COMMAND=(varnishd -F -n "$1/varnish" -a "127.0.0.1:$2" -f "$1/varnish.vcl" -s 'malloc,16m' -T none)
   STOP=TERM COUNTED=header WAITS=other PROCESSES=1 WORKER_WORDS=varnishd
+}
+
+# Without a jail the child stays what the master is, and its threads come back from accept() after a second.
+configure_varnish_unjailed() {
+  configure_varnish "$@"
+  COMMAND+=(-j none -p timeout_idle=1)
 }
 
 # Waits for the first connection and executes the server, with the socket as its number 3. The library is in that alone.

@@ -4,10 +4,12 @@ usage: visit.py dns|fcgi PORT COUNT DIRECTORY
 """
 
 import collections
+import os
 import socket
 import struct
 import sys
 
+PATIENCE = float(os.environ.get("PATIENCE", "5"))
 DNS_NAME = b"\x06served\x04test\x00"
 DNS_ADDRESS = bytes([127, 0, 0, 9])
 
@@ -56,7 +58,7 @@ def main():
     workers = collections.Counter()
     for _ in range(count):
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
                 worker = ask(connection, directory)
         except (OSError, struct.error, IndexError):
             continue

@@ -2,6 +2,7 @@
 # Servers whose workers block in accept, and servers that are given their socket: php-fpm, Varnish, systemd's activation.
 
 load ../lib/bodies
+load ../lib/nginx
 
 teardown() { finish; }
 
@@ -50,6 +51,56 @@ everyone_answers() {
 @test "php-fpm executes itself anew and keeps its socket, auto" { keeps_its_socket_over_exec auto; }
 @test "php-fpm executes itself anew and keeps its socket, with its queues, reuseport" { keeps_its_socket_over_exec reuseport; }
 
+# loses_nobody_to_its_own_exec MODE: twice, so that what was carried is carried on.
+loses_nobody_to_its_own_exec() {
+  local old round asker
+  start_server php_fpm "$1"
+  visit 3000 >"$DIRECTORY/load.tsv" &
+  asker=$!
+  for round in 1 2; do
+    old=$(workers)
+    kill -USR2 "$MASTER"
+    # shellcheck disable=SC2086 # one word per worker
+    eventually 20 replaced $old || fail "round $round: $(workers | xargs)"
+  done
+  wait "$asker"
+  all_answered 3000
+}
+
+@test "php-fpm loses nobody to its own exec, stock" { loses_nobody_to_its_own_exec stock; }
+@test "php-fpm loses nobody to its own exec, auto" { loses_nobody_to_its_own_exec auto; }
+@test "php-fpm loses nobody to its own exec, reuseport" { loses_nobody_to_its_own_exec reuseport; }
+
+# answered_with_one_stopped MODE [NAME=VALUE...]: sets ANSWERED, of 40 that wait half a second each, one after another,
+# while a worker is stopped.
+answered_with_one_stopped() {
+  local stopped
+  start_server php_fpm "$@"
+  stopped=$(workers | head -n 1)
+  kill -STOP "$stopped"
+  eventually 5 is_stopped "$stopped" || fail "worker $stopped does not stop"
+  PATIENCE=0.5 drive --count 40 --parallel 1
+  kill -CONT "$stopped"
+  ANSWERED=$(figure answered)
+  stop_server
+}
+
+all_forty() {
+  check_number "$ANSWERED" == 40 "answered"
+}
+
+@test "php-fpm with a stopped worker: the others take everything" {
+  local mode
+  for mode in stock auto reuseport; do
+    in_five_attempts "answered_with_one_stopped $mode" all_forty
+  done
+}
+
+@test "php-fpm with a stopped worker: without stealing its clients wait" {
+  answered_with_one_stopped reuseport UNHERD_STEAL=0
+  check_number "$ANSWERED" '<' 40 "answered"
+}
+
 @test "Varnish answers in every mode" { in_all_modes varnish; }
 
 # The worker that listens has another uid than the manager that bound the socket: the kernel lets it join no group.
@@ -59,6 +110,34 @@ everyone_answers() {
   was_decided 'exclusive, rotated every 1 (not sharded: no spare could be bound: EADDRINUSE)'
   has_queues 1
   answers 200
+}
+
+# Both acceptors come back from accept() after a second, and go there again.
+@test "Varnish without a jail has a queue for each of its two acceptors in reuseport, and they keep their time limit" {
+  local before
+  start_server varnish_unjailed reuseport
+  was_decided 'reuseport, 16 shards'
+  answers 100
+  has_queues 2
+  before=$(voluntary_switches "$(workers)")
+  eventually 10 has_switched "$((before + 4))" || fail "accept() has no end"
+  answers 100
+}
+
+has_switched() {
+  [[ $(voluntary_switches "$(workers)") -ge $1 ]]
+}
+
+@test "Varnish's next child serves" {
+  local mode old
+  for mode in stock auto reuseport; do
+    start_server varnish_unjailed "$mode"
+    old=$(workers)
+    kill -KILL "$old"
+    eventually 15 replaced "$old" || fail "$mode: no other child"
+    answers 200
+    stop_server
+  done
 }
 
 @test "a server that systemd activates answers in every mode" { in_all_modes activated; }
