@@ -39,6 +39,7 @@ CORE_OBJECTS := $(call objects,$(CORE_SOURCES))
 TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES))
 LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
+THREADED := handed leavers own
 HELPERS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(HELPER_SOURCES))
 
 ifeq ($(V),0)
@@ -49,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table unit asan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
+.PHONY: all help demo check table unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -76,6 +77,10 @@ unit: packages-check ## the unit tests alone
 asan: packages-check ## unit tests and the bundled server's tests under ASan and UBSan
 	@$(MAKE) --no-print-directory SANITIZE=1 all tests
 	@tests/run.sh build/asan asan
+
+tsan: packages-check ## the threaded programs under TSan
+	@$(MAKE) --no-print-directory BUILD=build/tsan $(patsubst %,build/tsan/threaded/%,$(THREADED))
+	@tests/run.sh build/tsan tsan
 
 lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that order
 	@tools/lint.sh
@@ -107,6 +112,12 @@ packages-check:
 
 packages-lint:
 	@tools/packages.sh build lint
+
+# The library is linked into the program, as TSan has to come first. It calls setrlimit, our hook, before it is ready for
+# instrumented code, so that family stays out.
+$(BUILD)/threaded/%: tests/programs/%.c tests/programs/lab.h tests/programs/signals.h $(filter-out shim/hook_limit.c,$(wildcard shim/*.c)) $(wildcard shim/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TSAN,$@)$(CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=thread -Ishim -o $@ $(filter %.c,$^) -ldl
 
 .PHONY: tests
 tests: all $(UNIT_TESTS) $(HELPERS)

@@ -17,7 +17,7 @@ enum { LISTENER_LIMIT = 512 };
 
 static struct listener listeners[LISTENER_LIMIT];
 static struct shard_set sets[LISTENER_LIMIT];
-static int listeners_used; /* one past the highest that was ever used */
+static _Atomic int listeners_used; /* one past the highest that was ever used */
 static const struct config *config;
 
 void listener_start(const struct config *from) {

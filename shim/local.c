@@ -17,23 +17,31 @@ struct local {
     _Atomic int guard; /* enum guard_state; a futex word */
 };
 
-static struct local *local;
+static _Atomic(struct local *) local_page;
 static _Thread_local bool in_guard;
 static _Thread_local int cancel_state; /* the thread's own, while it holds the guard */
 
-bool local_start(void) {
-    if (local)
-        return true;
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return false;
+static struct local *here(void) {
+    return atomic_load_explicit(&local_page, memory_order_acquire);
+}
+
+static bool start_with(struct local *page, size_t size) {
+    struct local *none = NULL;
     if (madvise(page, size, MADV_WIPEONFORK) < 0) {
         munmap(page, size);
         return false;
     }
-    local = page;
+    if (!atomic_compare_exchange_strong(&local_page, &none, page))
+        munmap(page, size); /* another thread was faster: two guards would guard nothing */
     return true;
+}
+
+bool local_start(void) {
+    if (here())
+        return true;
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return page != MAP_FAILED && start_with(page, size);
 }
 
 /* Straight to the kernel: the number is asked after a fork that no library saw. */
@@ -42,21 +50,21 @@ static pid_t kernel_pid(void) {
 }
 
 pid_t local_pid(void) {
-    pid_t pid = atomic_load_explicit(&local->pid, memory_order_relaxed);
+    pid_t pid = atomic_load_explicit(&here()->pid, memory_order_relaxed);
     if (!pid) {
         pid = kernel_pid();
-        atomic_store_explicit(&local->pid, pid, memory_order_relaxed);
+        atomic_store_explicit(&here()->pid, pid, memory_order_relaxed);
     }
     return pid;
 }
 
 bool local_is_borrowed(void) {
-    return local && local_pid() != kernel_pid();
+    return here() && local_pid() != kernel_pid();
 }
 
 static void guard_sleep(void) {
     int saved = errno;
-    real.syscall(SYS_futex, (long)&local->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, 0, 0, 0);
+    real.syscall(SYS_futex, (long)&here()->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, 0, 0, 0);
     errno = saved;
 }
 
@@ -68,18 +76,18 @@ bool guard_enter(void) {
     atomic_signal_fence(memory_order_seq_cst);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     int seen = GUARD_FREE;
-    if (atomic_compare_exchange_strong(&local->guard, &seen, GUARD_HELD))
+    if (atomic_compare_exchange_strong(&here()->guard, &seen, GUARD_HELD))
         return true;
-    while (atomic_exchange(&local->guard, GUARD_WANTED) != GUARD_FREE)
+    while (atomic_exchange(&here()->guard, GUARD_WANTED) != GUARD_FREE)
         guard_sleep();
     return true;
 }
 
 void guard_leave(void) {
     int cancel = cancel_state;
-    if (atomic_exchange(&local->guard, GUARD_FREE) == GUARD_WANTED) {
+    if (atomic_exchange(&here()->guard, GUARD_FREE) == GUARD_WANTED) {
         int saved = errno;
-        real.syscall(SYS_futex, (long)&local->guard, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+        real.syscall(SYS_futex, (long)&here()->guard, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
         errno = saved;
     }
     atomic_signal_fence(memory_order_seq_cst);

@@ -1,4 +1,8 @@
-/* shard_bits: a set of shard numbers, 0 to SHARDS_MAX-1, as four words. */
+/*
+ * shard_bits: a set of shard numbers, 0 to SHARDS_MAX-1, as four words. One thread at a time
+ * changes a set, under the guard where it is shared; others may read it meanwhile, and see each
+ * word as it was or as it is.
+ */
 #ifndef UNHERD_SHARD_BITS_H
 #define UNHERD_SHARD_BITS_H
 
@@ -12,15 +16,23 @@ struct shard_bits {
 };
 
 static inline bool bits_has(const struct shard_bits *bits, int shard) {
-    return bits->word[shard / 64] >> (shard % 64) & 1;
+    return __atomic_load_n(&bits->word[shard / 64], __ATOMIC_RELAXED) >> (shard % 64) & 1;
 }
 
 static inline void bits_add(struct shard_bits *bits, int shard) {
-    bits->word[shard / 64] |= UINT64_C(1) << (shard % 64);
+    uint64_t *word = &bits->word[shard / 64];
+    __atomic_store_n(word, *word | UINT64_C(1) << (shard % 64), __ATOMIC_RELAXED);
 }
 
 static inline void bits_remove(struct shard_bits *bits, int shard) {
-    bits->word[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
+    uint64_t *word = &bits->word[shard / 64];
+    __atomic_store_n(word, *word & ~(UINT64_C(1) << (shard % 64)), __ATOMIC_RELAXED);
+}
+
+static inline void bits_copy(struct shard_bits *to, const struct shard_bits *from) {
+    for (int i = 0; i < SHARDS_MAX / 64; i++)
+        __atomic_store_n(&to->word[i], __atomic_load_n(&from->word[i], __ATOMIC_RELAXED),
+                         __ATOMIC_RELAXED);
 }
 
 static inline int bits_count(const struct shard_bits *bits) {

@@ -35,7 +35,8 @@ bool set_map_memory(struct shard_set *set) {
                         set->memory_fd, 0);
     if (memory == MAP_FAILED)
         return false;
-    set->shared = memory;
+    if (!set->shared) /* else it is there, where others may be looking */
+        set->shared = memory;
     return true;
 }
 

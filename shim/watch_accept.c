@@ -165,7 +165,7 @@ static void reach_of(const struct shard_set *set, const struct watch *watch,
     if (!watch || watch->instance != watch_current)
         worker_listening(set, reach);
     else
-        *reach = atomic_load(&watch->armed) ? watch->registered : watch->reach;
+        bits_copy(reach, atomic_load(&watch->armed) ? &watch->registered : &watch->reach);
 }
 
 /* The shards within reach beside home, next neighbour first; returns how many. */

@@ -38,7 +38,7 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
  */
 static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!(event->events & EPOLLOUT) || !set || !watch->has_kick)
+    if (!(event->events & EPOLLOUT) || !set || !watch->has_home)
         return false;
     if (atomic_load(&set->shared->kicks_started) == watch->kicks_seen)
         return false;
@@ -83,7 +83,7 @@ static bool disarm(struct watch *watch) {
     if (!atomic_exchange(&watch->armed, false))
         return false;
     if (guard_enter()) {
-        watch->reach = watch->registered;
+        bits_copy(&watch->reach, &watch->registered);
         shards_withdraw(watch);
         guard_leave();
     }

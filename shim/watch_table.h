@@ -49,7 +49,7 @@ struct watch {
     _Atomic bool
         armed; /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
 
-    bool begun;            /* has waited once: counts as a worker */
+    _Atomic bool begun;    /* has waited once: counts as a worker */
     _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
     bool has_kick;         /* of the watches of one set in an instance, one stands for all */
     bool shares_home;      /* found no shard free: sits at another's */
@@ -63,10 +63,10 @@ struct watch {
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
     _Atomic bool is_partial; /* there are shards that it does not watch */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
-    _Atomic bool is_filtered; /* its events are looked at before the server sees them */
-    uint32_t kicks_noticed;   /* so far */
-    uint32_t kicks_before;    /* kicks_done before the wait */
-    uint32_t kicks_seen;      /* kicks_done before the wait that brought the last kick */
+    _Atomic bool is_filtered;       /* its events are looked at before the server sees them */
+    _Atomic uint32_t kicks_noticed; /* so far */
+    _Atomic uint32_t kicks_before;  /* kicks_done before the wait */
+    _Atomic uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests of one build and ends with the line "N passed, N failed".
-# usage: run.sh BUILD [unit|asan]
+# usage: run.sh BUILD [unit|asan|tsan]
 #   unit  the cmocka tests alone
+#   tsan  programs with threads, with the library linked into them, under the thread sanitizer
 #   asan  the cmocka tests, and tests/shim with the library of that build behind the address sanitizer
 set -euo pipefail
 
-[[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|asan]" >&2; exit 2; }
+[[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|asan|tsan]" >&2; exit 2; }
 tests=$(cd "$(dirname "$0")" && pwd)
 TESTED_BUILD=$(cd "$1" && pwd)
 TESTED_PRELOAD=$TESTED_BUILD/libunherd.so
@@ -66,6 +67,11 @@ case ${2:-all} in
     run_unit
     TESTED_PRELOAD="$(gcc -print-file-name=libasan.so) $TESTED_PRELOAD"
     run_bats shim
+    ;;
+  tsan)
+    TSAN_OPTIONS="disable_coredump=0 exitcode=66 suppressions=$tests/tsan/suppressions"
+    export TSAN_OPTIONS
+    run_bats tsan
     ;;
   *) echo "run.sh: no set of tests called '$2'" >&2; exit 2 ;;
 esac
