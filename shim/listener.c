@@ -187,7 +187,7 @@ static bool is_known(int fd) {
     if (!listeners_used || fd_entry(fd) != FD_OTHER || local_is_borrowed() || !guard_enter())
         return false;
     struct listener *listener = find(listener_cookie(fd));
-    if (listener)
+    if (listener && fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
         listener_hold(listener, fd);
     guard_leave();
     return listener;
