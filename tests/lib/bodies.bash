@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.bash"
 answers() {
   local right
   if [[ $CLIENT != http ]]; then
-    right=$(visit "$1" | awk '$1 == "answered" { print $2 }')
+    right=$(visit --count "$1" | awk '$1 == "answered" { print $2 }')
     [[ $right -eq $1 ]] || fail "$right of $1 answers are right"
     return
   fi

@@ -10,6 +10,7 @@
 #   WAITS     epoll when every idle worker watches the listener with epoll, mutex when one at a time does, else other
 #   WORKERS   how many there are
 #   PROCESSES how many processes of the master's they are, when they are threads; self: the master's own
+#   THREADS   the names of those threads that wait for connections
 #   CLIENT    http, or the protocol of visit.py
 # shellcheck disable=SC2034 # they are read by servers.bash
 

@@ -26,6 +26,12 @@ configure_haproxy() {
   write_haproxy "$1" "$2" ''
 }
 
+# By itself HAProxy hands what one thread accepts to another; here the thread that is woken is the one that answers.
+configure_haproxy_taker() {
+  write_haproxy "$1" "$2" ''
+  sed -i 's/^global$/&\n  tune.listener.multi-queue off/' "$1/haproxy.cfg"
+}
+
 configure_haproxy_own() {
   write_haproxy "$1" "$2" 'shards by-thread'
 }
@@ -43,6 +49,7 @@ configure_haproxy_master_own() {
   RELOAD=USR2 PROCESSES=1
 }
 
+# Of its eight network threads, the first half listens.
 write_named() {
   local directory=$1 port=$2 reuseport=$3
   cat >"$directory/zone" <<'CONF'
@@ -70,7 +77,7 @@ CONF
   if as_root; then
     COMMAND+=(-u "$UNPRIVILEGED")
   fi
-  STOP=TERM COUNTED=header WAITS=other PROCESSES=self CLIENT=dns
+  STOP=TERM COUNTED=header WAITS=other PROCESSES=self CLIENT=dns THREADS='isc-net-000[0-3]'
 }
 
 configure_named() {

@@ -57,7 +57,8 @@ start_server() {
   shift 2
   [[ -z $MASTER ]] || fail "a server is still running"
   KIND=$kind
-  WORKER_WORDS='' PROCESSES=$WORKERS CLIENT=http
+  # shellcheck disable=SC2034 # threads.bash reads the last
+  WORKER_WORDS='' PROCESSES=$WORKERS CLIENT=http THREADS='*'
   PORT=$(free_port "$LOWEST_PORT" "$HIGHEST_PORT")
   DIRECTORY=$(new_directory)
   server_environment "$DIRECTORY" "$mode" "$@"
@@ -91,13 +92,13 @@ server_is_ready() {
 is_answered() {
   case $CLIENT in
     http) curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/" ;;
-    *) [[ $(visit 1 | awk '$1 == "answered" { print $2 }') -eq 1 ]] ;;
+    *) [[ $(visit --count 1 | awk '$1 == "answered" { print $2 }') -eq 1 ]] ;;
   esac
 }
 
-# visit COUNT: connections one after another by a protocol that the load generator does not speak; the same figures.
+# visit ARGUMENTS...: connections by a protocol that the load generator does not speak; the same figures.
 visit() {
-  timeout 120 /usr/bin/python3 "$TESTS/lib/visit.py" "$CLIENT" "$PORT" "$1" "$DIRECTORY"
+  timeout 120 /usr/bin/python3 "$TESTS/lib/visit.py" "$CLIENT" "$PORT" "$DIRECTORY" "$@"
 }
 
 workers() {
@@ -156,7 +157,7 @@ finish() {
 # drive ARGUMENTS...: runs the generator to its end; its figures are then read with `figure`.
 drive() {
   if [[ $CLIENT != http ]]; then
-    visit "$2" >"$DIRECTORY/load.tsv"
+    visit "$@" >"$DIRECTORY/load.tsv"
     return
   fi
   [[ -x $LOAD ]] || fail "no load generator at $LOAD" || return 1

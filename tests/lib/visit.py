@@ -1,15 +1,14 @@
-"""Connections one after another by DNS over TCP or FastCGI; prints the figures that the load generator prints.
+"""Connections by DNS over TCP or FastCGI; prints the figures that the load generator prints, and takes some of its words.
 
-usage: visit.py dns|fcgi PORT COUNT DIRECTORY
+usage: visit.py dns|fcgi PORT DIRECTORY --count N [--parallel C] [--with-ack] [--timeout MS]
 """
 
+import argparse
 import collections
-import os
+import concurrent.futures
 import socket
 import struct
-import sys
 
-PATIENCE = float(os.environ.get("PATIENCE", "5"))
 DNS_NAME = b"\x06served\x04test\x00"
 DNS_ADDRESS = bytes([127, 0, 0, 9])
 
@@ -52,20 +51,35 @@ def ask_fcgi(connection, directory):
     return output.split(b"X-Worker: ")[1].split(b"\r")[0].decode()
 
 
+def visit(wanted):
+    """Who answered, or None. With the last packet of the handshake comes the request, if it is held back until then."""
+    ask = {"dns": ask_dns, "fcgi": ask_fcgi}[wanted.protocol]
+    try:
+        with socket.socket() as connection:
+            connection.settimeout(wanted.timeout / 1000)
+            if wanted.with_ack:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            connection.connect(("127.0.0.1", wanted.port))
+            return ask(connection, wanted.directory)
+    except (OSError, struct.error, IndexError):
+        return None
+
+
 def main():
-    protocol, port, count, directory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    ask = {"dns": ask_dns, "fcgi": ask_fcgi}[protocol]
-    workers = collections.Counter()
-    for _ in range(count):
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
-                worker = ask(connection, directory)
-        except (OSError, struct.error, IndexError):
-            continue
-        if worker:
-            workers[worker] += 1
+    parser = argparse.ArgumentParser()
+    parser.add_argument("protocol", choices=["dns", "fcgi"])
+    parser.add_argument("port", type=int)
+    parser.add_argument("directory")
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--with-ack", action="store_true")
+    parser.add_argument("--timeout", type=int, default=5000)
+    wanted = parser.parse_args()
+    with concurrent.futures.ThreadPoolExecutor(wanted.parallel) as visitors:
+        answers = list(visitors.map(visit, [wanted] * wanted.count))
+    workers = collections.Counter(filter(None, answers))
     answered = sum(workers.values())
-    print(f"connections\t{count}\nanswered\t{answered}\nlost\t{count - answered}\nnot_2xx\t0")
+    print(f"connections\t{wanted.count}\nanswered\t{answered}\nlost\t{wanted.count - answered}\nnot_2xx\t0")
     for worker, number in workers.items():
         print(f"worker:{worker}\t{number}")
 

@@ -2,6 +2,8 @@
 # Servers whose workers are threads: HAProxy, h2o, named, unbound; all on one socket, or with one each.
 
 load ../lib/bodies
+load ../lib/threads
+load ../lib/haproxy
 
 teardown() { finish; }
 
@@ -18,47 +20,49 @@ keeps_its_own_queues() {
   done
 }
 
+nobody_is_stuck_with() {
+  nobody_waits_for_a_stuck_thread "$1" stock
+  nobody_waits_for_a_stuck_thread "$1" exclusive
+  nobody_waits_for_a_stuck_thread "$1" reuseport
+}
+
 has_a_queue_for_each_thread() {
-  serves "$1" reuseport
+  start_server "$1" stock
+  has_queues 1
+  stop_server
   start_server "$1" reuseport
   answers 100
   has_queues "$WORKERS"
+  drive --count 800 --parallel 8
+  all_answered 800
 }
 
 @test "HAProxy answers in every mode" { in_all_modes haproxy; }
-@test "HAProxy wakes fewer threads in exclusive" { wakes_fewer haproxy; }
+@test "HAProxy wakes one thread for a connection, and each in its turn" { spares_the_herd haproxy_taker 2.5 1.25; }
 @test "HAProxy has a queue for each thread in reuseport" { has_own_queues haproxy 4000; }
 @test "HAProxy with shards by thread keeps them" { keeps_its_own_queues haproxy_own; }
+@test "HAProxy with shards by thread: a stuck thread's is stolen from" { queues_are_stolen_from haproxy_own; }
+@test "HAProxy with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with haproxy_taker; }
 
 @test "h2o, with a copy of the socket for each thread, answers in every mode" { in_all_modes h2o; }
 @test "h2o wakes fewer threads in exclusive" { wakes_fewer h2o; }
 @test "h2o has a queue for each thread in reuseport" { has_a_queue_for_each_thread h2o; }
 
 @test "named answers in every mode" { in_all_modes named; }
-@test "named wakes fewer threads in exclusive" { wakes_fewer named; }
+@test "named wakes one thread for a connection, and each in its turn" { spares_the_herd named 3.5 2.3; }
 @test "named has a queue for each thread in reuseport" { has_a_queue_for_each_thread named; }
 @test "named with sockets of its own keeps them" { keeps_its_own_queues named_own; }
+@test "named with sockets of its own: a stuck thread's is stolen from" { queues_are_stolen_from named_own; }
+@test "named with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with named; }
 
 @test "unbound answers in every mode" { in_all_modes unbound; }
-@test "unbound wakes fewer threads in exclusive" { wakes_fewer unbound; }
+@test "unbound wakes one thread for a connection, and each in its turn" { spares_the_herd unbound 3.5 2.3; }
 @test "unbound has a queue for each thread in reuseport" { has_a_queue_for_each_thread unbound; }
 @test "unbound with sockets of its own keeps them" { keeps_its_own_queues unbound_own; }
+@test "unbound with sockets of its own: a stuck thread's is stolen from" { queues_are_stolen_from unbound_own; }
+@test "unbound with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with unbound; }
 
-# The master executes itself anew, and the new worker gets the listeners from the old one.
-loses_nobody_to_reloads() {
-  start_server "$1" "$2"
-  drive_in_background --rate 1000 --duration 4
-  reload
-  reload
-  kill -0 "$DRIVER" || fail "the load ended before the last reload"
-  reload
-  end_of_drive
-  all_answered 4000
-  [[ $2 == stock ]] || grep -q libunherd "/proc/$(workers)/maps"
-}
-
-@test "HAProxy -W loses nobody to three reloads, stock" { loses_nobody_to_reloads haproxy_master stock; }
-@test "HAProxy -W loses nobody to three reloads, auto" { loses_nobody_to_reloads haproxy_master auto; }
-@test "HAProxy -W loses nobody to three reloads, reuseport" { loses_nobody_to_reloads haproxy_master reuseport; }
-@test "HAProxy -W with shards loses nobody to three reloads, stock" { loses_nobody_to_reloads haproxy_master_own stock; }
-@test "HAProxy -W with shards loses nobody to three reloads, auto" { loses_nobody_to_reloads haproxy_master_own auto; }
+@test "HAProxy with a frontend that is disabled and enabled" { is_disabled_and_enabled haproxy; }
+@test "HAProxy with shards by thread and a frontend that is disabled and enabled" { is_disabled_and_enabled haproxy_own; }
+@test "HAProxy -W loses nobody to three reloads" { loses_nobody_to_reloads haproxy_master 1; }
+@test "HAProxy -W with shards by thread loses nobody to three reloads" { loses_nobody_to_reloads haproxy_master_own "$WORKERS"; }
