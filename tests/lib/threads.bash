@@ -94,7 +94,7 @@ stuck_thread_stalls() {
 }
 
 nobody_waits_for_a_stuck_thread() {
-  with_a_stuck_thread "$1" "$2" 5000
+  with_a_stuck_thread "$1" "$2" 2000
   check_number "$LOST" '==' 0 "clients that waited for the stuck thread"
 }
 
