@@ -66,3 +66,32 @@ loses_nobody_to_reloads() {
     reloads_under_load "$1" "$mode" "$2"
   done
 }
+
+is_traced() {
+  ! grep -qx $'TracerPid:\t0' "/proc/$1/status"
+}
+
+# reload_with_full_queues KIND MODE: each accept takes half a millisecond, so that connections wait in all queues when the
+# old worker sends its listeners to the new one and closes them.
+reload_with_full_queues() {
+  local old tracer
+  start_server "$1" "$2"
+  old=$(workers)
+  strace -f -qq -e trace=accept4 -e inject=accept4:delay_enter=500 -o /dev/null -p "$old" 3>&- &
+  tracer=$!
+  eventually 5 is_traced "$old" || fail "strace did not attach"
+  drive_in_background --count 2000 --parallel 64
+  answers 1
+  reload
+  end_of_drive
+  all_answered 2000
+  wait "$tracer" || true
+  stop_server
+}
+
+loses_nobody_in_full_queues() {
+  local mode
+  for mode in stock auto reuseport reuseport reuseport; do
+    reload_with_full_queues "$1" "$mode"
+  done
+}

@@ -66,3 +66,4 @@ has_a_queue_for_each_thread() {
 @test "HAProxy with shards by thread and a frontend that is disabled and enabled" { is_disabled_and_enabled haproxy_own; }
 @test "HAProxy -W loses nobody to three reloads" { loses_nobody_to_reloads haproxy_master 1; }
 @test "HAProxy -W with shards by thread loses nobody to three reloads" { loses_nobody_to_reloads haproxy_master_own "$WORKERS"; }
+@test "HAProxy -W loses nobody who waits in a queue at a reload" { loses_nobody_in_full_queues haproxy_master; }
