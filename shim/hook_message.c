@@ -1,5 +1,5 @@
 /* Messages that bring descriptors, or take them away: a listener may be among them (SCM_RIGHTS,
- * unix(7)). Both are looked at when the kernel has taken them, and so can be read. */
+ * unix(7)). */
 #include "hook.h"
 
 #include <string.h>
@@ -48,11 +48,11 @@ static void hand_over(int fd) {
     errno = saved;
 }
 
+/* Before it is sent, since whoever gets it may end this process's listening at once. */
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    ssize_t size = real.sendmsg(fd, message, flags);
-    if (size >= 0 && message->msg_controllen) {
+    if (is_address(message) && message->msg_controllen && is_address(message->msg_control)) {
         struct msghdr sent = *message;
         each_descriptor(&sent, hand_over);
     }
-    return size;
+    return real.sendmsg(fd, message, flags);
 }

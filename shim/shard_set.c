@@ -184,6 +184,8 @@ int set_listen(struct shard_set *set, int shard) {
     return 0;
 }
 
+enum { EMPTYING_MS = 200 }; /* at a hand-over */
+
 /* The group's choice: the first of its sockets, which is shard 0, since it was there when the
  * others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is no group to
  * choose in. */
@@ -224,10 +226,26 @@ void set_option(const struct shard_set *set, int level, int name, const void *va
                      log_errno(errno));
 }
 
+static unsigned queued(const struct shard_set *set) {
+    struct tcp_info info = {0};
+    set_add_queues(set, &info);
+    return info.tcpi_unacked;
+}
+
+/*
+ * What waits in the other shards is this process's to take, and it may close them as soon as the
+ * listener is sent. Bounded, since the caller may be the very thread that was woken for the rest.
+ */
+static void let_empty(const struct shard_set *set) {
+    for (int i = 0; i < EMPTYING_MS && queued(set); i++)
+        real.poll(NULL, 0, 1);
+}
+
 void set_hand_over(const struct shard_set *set, int own_fd) {
     if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
         return;
     choose_first(own_fd);
+    let_empty(set);
 }
 
 void set_add_queues(const struct shard_set *set, struct tcp_info *info) {

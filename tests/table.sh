@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the README's table of servers: what becomes of each one's listener in each mode, and what a connection costs in
-# voluntary context switches, of all its processes and threads, connections coming one after another.
+# voluntary context switches, of all its processes and threads, connections coming one after another, each with its request.
 # usage: table.sh BUILD [README]
 #   README  the table replaces what stands there between its two marks
 set -euo pipefail
@@ -70,7 +70,7 @@ cell() {
   processes=$(session_of "$MASTER")
   # shellcheck disable=SC2086 # one word per process
   before=$(voluntary_switches $processes)
-  drive --count "$CONNECTIONS" --parallel 1
+  drive --count "$CONNECTIONS" --parallel 1 --with-ack
   # shellcheck disable=SC2086
   SWITCHES=$(per_connection $(($(voluntary_switches $processes) - before)) "$CONNECTIONS")
   [[ $mode == stock ]] || words="$(became "$mode"): "

@@ -55,7 +55,7 @@ everyone_answers() {
 loses_nobody_to_its_own_exec() {
   local old round asker
   start_server php_fpm "$1"
-  visit 3000 >"$DIRECTORY/load.tsv" &
+  visit --count 3000 >"$DIRECTORY/load.tsv" &
   asker=$!
   for round in 1 2; do
     old=$(workers)
@@ -79,7 +79,7 @@ answered_with_one_stopped() {
   stopped=$(workers | head -n 1)
   kill -STOP "$stopped"
   eventually 5 is_stopped "$stopped" || fail "worker $stopped does not stop"
-  PATIENCE=0.5 drive --count 40 --parallel 1
+  drive --count 40 --parallel 1 --timeout 500
   kill -CONT "$stopped"
   ANSWERED=$(figure answered)
   stop_server
