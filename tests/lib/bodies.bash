@@ -74,7 +74,7 @@ takes_turns() {
 }
 
 drive_one_by_one() {
-  drive --count "$count" --parallel 1
+  drive --count "$count" --parallel 1 --with-ack
   all_answered "$count"
 }
 

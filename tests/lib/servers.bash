@@ -37,11 +37,12 @@ server_environment() {
   shift 2
   ENVIRONMENT=(PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1
     ${ASAN_OPTIONS:+"ASAN_OPTIONS=$ASAN_OPTIONS"} ${UBSAN_OPTIONS:+"UBSAN_OPTIONS=$UBSAN_OPTIONS"})
+  ENVIRONMENT+=("$@")
   [[ $mode != stock ]] || return 0
   [[ -r $TESTED_BUILD/libunherd.so ]] || fail "no library at $TESTED_BUILD/libunherd.so"
   cp "$TESTED_BUILD/libunherd.so" "$directory/libunherd.so"
   ENVIRONMENT+=("LD_PRELOAD=${TESTED_PRELOAD/"$TESTED_BUILD/libunherd.so"/"$directory/libunherd.so"}"
-    "UNHERD_MODE=$mode" UNHERD_LOG=info "UNHERD_LOG_FILE=$directory/unherd.log" "$@")
+    "UNHERD_MODE=$mode" UNHERD_LOG=info "UNHERD_LOG_FILE=$directory/unherd.log")
 }
 
 # launch DIRECTORY: COMMAND under ENVIRONMENT, in the background, in a session of its own; its pid is in LAUNCHED.

@@ -13,7 +13,7 @@ teardown() { finish; }
 @test "Node's cluster answers in every mode, SCHED_RR" { in_all_modes node POLICY=rr; }
 @test "Python's multiprocessing answers in every mode" { in_all_modes shared; }
 
-@test "uvicorn takes fair turns" { SWITCHES_MOST=2.1 wakes_one uvicorn auto; }
+@test "uvicorn takes fair turns" { SWITCHES_MOST=1.5 wakes_one uvicorn auto; }
 @test "puma takes fair turns" { SWITCHES_MOST=3 wakes_one puma auto; }
-@test "Node's cluster takes fair turns, SCHED_NONE" { SWITCHES_MOST=2.1 wakes_one node auto POLICY=none; }
+@test "Node's cluster takes fair turns, SCHED_NONE" { SWITCHES_MOST=1.5 wakes_one node auto POLICY=none; }
 @test "Python's multiprocessing has a queue for each worker in reuseport" { has_own_queues shared 4000; }
