@@ -216,8 +216,19 @@ static bool is_served(struct watch *watch) {
     return atomic_exchange(&watch->served, false);
 }
 
+/* The listener is another process's too, and this one may close its other shards at any moment:
+ * what waits in them goes before everything. */
+static int take_left_over(const struct shard *own, const struct accept_call *call) {
+    if (!atomic_load_explicit(&own->set->shared->handed, memory_order_relaxed))
+        return nothing();
+    return steal(own, NULL, call);
+}
+
 static int try_all(const struct shard *own, struct watch *watch, const struct accept_call *call) {
-    int fd = take(own, home_of(own, watch), call);
+    int fd = take_left_over(own, call);
+    if (fd >= 0)
+        return fd;
+    fd = take(own, home_of(own, watch), call);
     if (fd >= 0 && watch)
         note_home(watch, own->set);
     if (fd >= 0 || errno != EAGAIN || (watch && is_served(watch)))
