@@ -56,8 +56,9 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
  */
 static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     bool is_first = watch->kicks_noticed++ == 0;
-    if (is_first || (watch->asked & EPOLLONESHOT) ||
-        set_blocks(atomic_load(&watch->set), watch->own, watch->fd))
+    struct shard own = watch_shard(watch); /* which another thread may have ended meanwhile */
+    if (is_first || !own.set || (watch->asked & EPOLLONESHOT) ||
+        set_blocks(own.set, own.number, watch->fd))
         return false;
     event->events = EPOLLIN;
     event->data.u64 = atomic_load(&watch->data);
@@ -84,7 +85,8 @@ static bool disarm(struct watch *watch) {
         return false;
     if (guard_enter()) {
         bits_copy(&watch->reach, &watch->registered);
-        shards_withdraw(watch);
+        if (atomic_load(&watch->set)) /* another thread may have ended it */
+            shards_withdraw(watch);
         guard_leave();
     }
     return true;
