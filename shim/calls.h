@@ -33,6 +33,8 @@
          (fd, address, length))                                                                    \
     CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                      \
          (fd, message, flags))                                                                     \
+    CALL(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),             \
+         (fd, messages, count, flags))                                                             \
     CALL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))      \
     CALL(int, recvmmsg,                                                                            \
          (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),  \

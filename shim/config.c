@@ -270,3 +270,12 @@ void config_read(struct config *config, char *const *environment, unsigned usabl
         if (!strncmp(*entry, "UNHERD_", 7) && !is_known(*entry))
             complain_of_name(config, *entry);
 }
+
+bool config_is_off(const struct config *config) {
+    if (config->mode != MODE_OFF)
+        return false;
+    for (unsigned i = 0; i < config->rule_count; i++)
+        if (config->rules[i].has_mode && config->rules[i].mode != MODE_OFF)
+            return false;
+    return true;
+}

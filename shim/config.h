@@ -74,6 +74,9 @@ bool config_set(struct config *config, enum option_id id, const char *value, cha
 enum mode config_mode_for(const struct config *config, const struct sockaddr *address,
                           socklen_t length);
 
+/* Whether no listener would be touched, whatever its address. */
+bool config_is_off(const struct config *config);
+
 /* "auto", "exclusive", "reuseport" or "off"; never NULL. */
 const char *mode_name(enum mode mode);
 

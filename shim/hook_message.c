@@ -2,7 +2,9 @@
  * unix(7)). */
 #include "hook.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "listener.h"
 
@@ -49,10 +51,20 @@ static void hand_over(int fd) {
 }
 
 /* Before it is sent, since whoever gets it may end this process's listening at once. */
-HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    if (is_address(message) && message->msg_controllen && is_address(message->msg_control)) {
-        struct msghdr sent = *message;
+static void look_before(const struct msghdr *message) {
+    struct msghdr sent = *message;
+    if (sent.msg_controllen && is_address(sent.msg_control))
         each_descriptor(&sent, hand_over);
-    }
+}
+
+HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    if (is_address(message))
+        look_before(message);
     return real.sendmsg(fd, message, flags);
+}
+
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+    for (unsigned i = 0; is_address(messages) && i < count && i < UIO_MAXIOV; i++)
+        look_before(&messages[i].msg_hdr);
+    return real.sendmmsg(fd, messages, count, flags);
 }

@@ -2,16 +2,19 @@
  * syscall(): libuv, and what is built on it, closes and accepts by number. What concerns a
  * descriptor of ours is the named call's; all else goes on untouched, with all six words.
  *
- * But for io_uring_setup: newer libuv sends its epoll_ctl through a ring, where nobody could see
- * which instance watches a listener. It is refused as by a kernel that has no rings, for which
- * libuv has another way. Who means a ring for other work uses liburing, which does not come by
- * here.
+ * But for io_uring_setup. What goes through a ring is seen by nobody: a listener that is added to
+ * an epoll instance, or accepted from, in a ring is left as it is without us. libuv, where the
+ * environment tells it to send its epoll_ctl that way, is told that this kernel has no rings; it
+ * has another way. Who means a ring for other work has it.
  */
 #include "hook.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +50,10 @@ static enum words words_of(long number) {
     case SYS_epoll_create1:
     case SYS_io_uring_setup:
     case SYS_prlimit64:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
         return ALWAYS;
 #ifdef SYS_epoll_wait /* newer architectures have none of the older calls */
     case SYS_epoll_wait:
@@ -123,15 +130,40 @@ static long call_epoll(long number, const long *word) {
     }
 }
 
+/* As libuv reads it, at the same moment. */
+static bool is_libuvs(void) {
+    const char *asked = getenv("UV_USE_IO_URING");
+    return asked && asked[0] && strcmp(asked, "0") != 0;
+}
+
 static long set_up_ring(const long *word) {
     static atomic_bool said;
-    if (!listener_is_wanted())
+    bool is_refused = listener_is_wanted() && is_libuvs();
+    if (listener_is_wanted() && !atomic_exchange(&said, true))
+        log_line(LOG_WARN, is_refused ? "io_uring is refused, as UV_USE_IO_URING would have it "
+                                        "hide listeners"
+                                      : "io_uring: a listener used through it is left alone");
+    if (!is_refused)
         return real.syscall(SYS_io_uring_setup, word[0], word[1], word[2], word[3], word[4],
                             word[5]);
-    if (!atomic_exchange(&said, true))
-        log_line(LOG_INFO, "io_uring_setup is refused: in a ring no listener could be seen");
     errno = ENOSYS;
     return -1;
+}
+
+static long call_message(long number, const long *word) {
+    int fd = (int)word[0];
+    switch (number) {
+    case SYS_sendmsg:
+        return sendmsg(fd, AT(1), (int)word[2]);
+    case SYS_sendmmsg:
+        return sendmmsg(fd, AT(1), (unsigned)word[2], (int)word[3]);
+    case SYS_recvmsg:
+        return recvmsg(fd, AT(1), (int)word[2]);
+    case SYS_recvmmsg:
+        return recvmmsg(fd, AT(1), (unsigned)word[2], (int)word[3], AT(4));
+    default:
+        return call_epoll(number, word);
+    }
 }
 
 static long call_ours(long number, const long *word) {
@@ -160,7 +192,7 @@ static long call_ours(long number, const long *word) {
         return setrlimit((__rlimit_resource_t)word[0], AT(1));
 #endif
     default:
-        return call_epoll(number, word);
+        return call_message(number, word);
     }
 }
 

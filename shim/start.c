@@ -21,23 +21,13 @@ static unsigned usable_cpus(void) {
     return (unsigned)CPU_COUNT(&set);
 }
 
-/* Nothing can come of it: no listener would be touched, whatever its address. */
-static bool is_off(void) {
-    if (config.mode != MODE_OFF)
-        return false;
-    for (unsigned i = 0; i < config.rule_count; i++)
-        if (config.rules[i].has_mode && config.rules[i].mode != MODE_OFF)
-            return false;
-    return true;
-}
-
 __attribute__((constructor)) static void start(void) {
     int saved = errno;
     real_find();
     /* A set-uid program's environment is its caller's: nothing in it is looked at. */
     if (!getauxval(AT_SECURE)) {
         config_read(&config, environ, usable_cpus());
-        if (!is_off() || config.complaint_count) {
+        if (!config_is_off(&config) || config.complaint_count) {
             if (!log_start(&config))
                 log_line(LOG_WARN, "UNHERD_LOG_FILE: %s: %s", config.log_file, log_errno(errno));
             listener_start(&config);

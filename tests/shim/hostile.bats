@@ -80,13 +80,15 @@ lines_of() {
   same astray by-number
 }
 
-@test "a ring of io_uring, in which no listener could be seen, is refused and named; with UNHERD_MODE=off it is not" {
-  local mode refused
-  [[ $(with off astray ring) == "$(plain astray ring)" ]]
+@test "a ring of io_uring is the server's own; libuv's, in which no listener could be seen, is refused; both are named" {
+  local mode said
+  [[ $(UV_USE_IO_URING=1 with off astray ring) == "$(plain astray ring)" ]]
+  [[ $(UV_USE_IO_URING=1 UNHERD_STEEL=1 with off astray ring 2>/dev/null) == "$(plain astray ring)" ]]
   for mode in auto exclusive reuseport; do
-    refused=$(UNHERD_LOG=info with "$mode" astray ring 2>&1)
-    [[ $refused == *ENOSYS* || $refused == *'not implemented'* ]]
-    [[ $refused == *'io_uring_setup is refused'* ]]
+    said=$(UV_USE_IO_URING=1 with "$mode" astray ring 2>&1)
+    [[ $said == *ENOSYS* && $said == *'io_uring is refused'* ]] || fail "$mode: $said"
+    said=$(UV_USE_IO_URING=0 with "$mode" astray ring 2>&1)
+    [[ $said == *"$(plain astray ring)"* && $said == *'left alone'* ]] || fail "$mode: $said"
   done
 }
 

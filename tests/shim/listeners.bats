@@ -122,3 +122,11 @@ end_stepwise() {
   same lifetime address-again
   same lifetime closed-by-workers
 }
+
+@test "a listener is sent to another process, in whichever way: all its workers go on" {
+  same sent workers
+  local steal
+  for steal in 0 1; do
+    UNHERD_STEAL=$steal expect "$(plain sent workers)" reuseport sent workers
+  done
+}
