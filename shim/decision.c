@@ -29,9 +29,14 @@ static bool has_address(int fd, const struct sockaddr *address, socklen_t length
            its_length == length && !memcmp(&its, address, length);
 }
 
+/* One that is still what its record says; another descriptor of the same socket is none. */
 static bool is_sibling(int fd, int other, const struct sockaddr *address, socklen_t length) {
-    return fd_kind_of(fd_entry(other)) == FD_LISTENER && has_address(other, address, length) &&
-           listener_cookie(other) != listener_cookie(fd) && device_of(other) == device_of(fd);
+    unsigned entry = fd_entry(other);
+    if (fd_kind_of(entry) != FD_LISTENER || !has_address(other, address, length))
+        return false;
+    uint64_t cookie = listener_cookie(other);
+    return cookie == listener_at(fd_index_of(entry))->cookie && cookie != listener_cookie(fd) &&
+           device_of(other) == device_of(fd);
 }
 
 int decision_sibling(int fd) {
@@ -105,8 +110,8 @@ void decision_say(const struct decision *decision, const struct shard *shard, in
     if (!set || decision->mode == MODE_OFF)
         log_line(level, "%s: left alone (%s)", decision->address, decision->why);
     else if (set->is_servers)
-        log_line(level, "%s: the server's own shard %d, stealing from %u (%s)", decision->address,
-                 shard->number, set->steal, decision->why);
+        log_line(level, "%s: the server's own shard %d, stealing from up to %u (%s)",
+                 decision->address, shard->number, set->steal, decision->why);
     else if (set->count > 1)
         log_line(level, "%s: reuseport, %d shards, stealing from %u (%s)", decision->address,
                  set->count,

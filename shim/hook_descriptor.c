@@ -119,12 +119,11 @@ HOOK int dup3(int fd, int target, int flags) {
 
 /* ---- fcntl, ioctl ---- */
 
-/* All processes share the listener's flags: whether it blocks is asked of the kernel again. */
-static void flags_changed(unsigned entry) {
-    if (fd_kind_of(entry) != FD_LISTENER)
-        return;
-    const struct shard *shard = &listener_at(fd_index_of(entry))->shard;
-    atomic_store(&shard->set->shared->shards[shard->number].nonblocking, 0);
+static void flags_changed(unsigned entry, int fd) {
+    int saved = errno;
+    if (fd_kind_of(entry) == FD_LISTENER)
+        listener_flags_changed(fd);
+    errno = saved;
 }
 
 static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int command, void *word) {
@@ -134,7 +133,7 @@ static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int co
     if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
         descriptor_copied(fd, result);
     if (command == F_SETFL)
-        flags_changed(entry);
+        flags_changed(entry, fd);
     return result;
 }
 
@@ -170,6 +169,6 @@ HOOK int ioctl(int fd, unsigned long request, ...) {
         return bad_descriptor();
     int result = real.ioctl(fd, request, word);
     if (request == FIONBIO)
-        flags_changed(entry);
+        flags_changed(entry, fd);
     return result;
 }

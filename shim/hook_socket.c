@@ -57,13 +57,6 @@ HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int
         entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags, false});
 }
 
-static void shut(const struct shard *shard, int how) {
-    if (!shard->set->is_servers)
-        set_shutdown(shard->set, how);
-    else if (how != SHUT_WR) /* which means nothing to a socket that listens */
-        set_own_listens(shard->set, shard->number, false);
-}
-
 HOOK int shutdown(int fd, int how) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) == FD_HIDDEN)
@@ -71,7 +64,7 @@ HOOK int shutdown(int fd, int how) {
     int result = real.shutdown(fd, how);
     int saved = errno;
     if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
-        shut(&listener_at(fd_index_of(entry))->shard, how);
+        listener_shut_down(fd, how);
     errno = saved;
     return result;
 }
@@ -84,7 +77,7 @@ static int connect_ours(unsigned entry, int fd, const struct sockaddr *address, 
     int result = real.connect(fd, address, length);
     int saved = errno;
     if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
-        shut(&listener_at(fd_index_of(entry))->shard, SHUT_RDWR);
+        listener_shut_down(fd, SHUT_RDWR);
     errno = saved;
     return result;
 }

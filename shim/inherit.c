@@ -1,13 +1,12 @@
 #include "inherit.h"
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "listener.h"
-#include "real.h"
+#include "open_list.h"
 
 enum {
     FIRST = 3,         /* below are the standard streams */
@@ -30,18 +29,13 @@ static int end_of_inheritance(char *const *environment) {
     return FIRST + (int)count;
 }
 
-/* One call tells which numbers are open at all. */
 void inherit_start(char *const *environment) {
     struct pollfd list[EXAMINED_END - FIRST];
     if (!environment)
         return;
-    for (int i = 0; i < EXAMINED_END - FIRST; i++)
-        list[i] = (struct pollfd){.fd = i + FIRST};
-    nfds_t count = EXAMINED_END - FIRST;
-    while (count && real.poll(list, count, 0) < 0)
-        count /= 2; /* more than RLIMIT_NOFILE allows */
+    nfds_t count = open_list(list, EXAMINED_END - FIRST, FIRST);
     int heir_end = end_of_inheritance(environment);
     for (nfds_t i = 0; i < count; i++)
-        if (!(list[i].revents & POLLNVAL))
+        if (open_list_has(&list[i]))
             listener_found(list[i].fd, list[i].fd < heir_end);
 }

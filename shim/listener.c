@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 
 #include "decision.h"
@@ -12,6 +10,7 @@
 #include "real.h"
 #include "socket_options.h"
 #include "watch.h"
+#include "worker.h"
 
 enum { LISTENER_LIMIT = 512 };
 
@@ -25,7 +24,7 @@ void listener_start(const struct config *from) {
 }
 
 bool listener_is_wanted(void) {
-    return config;
+    return config && !config_is_off(config);
 }
 
 struct listener *listener_at(unsigned index) {
@@ -99,6 +98,7 @@ static bool make_set(struct listener *listener, int fd, struct decision *decisio
         decision->why = shortfall, decision->falls_short = true;
     listener_configure(set);
     listener->shard = (struct shard){set, 0};
+    worker_may_add(set); /* now, and as long as this process lives */
     return true;
 }
 
@@ -115,14 +115,6 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
         return NULL;
     decision_say(decision, &listener->shard, errno);
     return listener;
-}
-
-/* Of a socket that listens: tcp_info's word for it (tcp(7), TCP_INFO). */
-static int backlog_of(int fd) {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? SOMAXCONN
-                                                                          : (int)info.tcpi_sacked;
 }
 
 static void complain_once(void) {
@@ -145,62 +137,18 @@ static void decide(int fd, int backlog, const char *origin, bool is_found) {
         listener = make(fd, &decision, backlog);
     if (listener)
         listener_hold(listener, fd);
-    if (listener && origin) /* so that this worker takes turns with those of other processes */
+    if (listener && origin &&
+        listener->shard.set->users ==
+            1) /* so that this worker takes turns with those of other processes */
         atomic_store(&listener->shard.set->shared->workers, 1);
 }
 
 /* Decided under the guard: of two threads that listen at once, the second sees the first's. */
-static void adopt(int fd, int backlog, const char *origin, bool is_found) {
+void listener_adopt(int fd, int backlog, const char *origin, bool is_found) {
     if (!guard_enter())
         return;
     decide(fd, backlog, origin, is_found);
     guard_leave();
-}
-
-/*
- * Sockets that this image had from its start, or received from another process: one bit each. A
- * stale bit, of a number that means something else by now, costs no more than a needless turn.
- */
-enum { FOREIGN_END = 1024 };
-static _Atomic uint64_t foreign[FOREIGN_END / 64];
-
-static const char *origin_of(int fd) {
-    if (socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1)
-        return "it was listening before this process had it";
-    if (fd >= 0 && fd < FOREIGN_END && (atomic_load(&foreign[fd / 64]) >> (fd % 64) & 1))
-        return "it came from another process";
-    return NULL;
-}
-
-static struct listener *find(uint64_t cookie) {
-    for (int i = 0; cookie && i < listeners_used; i++)
-        if (listeners[i].references && listeners[i].cookie == cookie)
-            return &listeners[i];
-    return NULL;
-}
-
-/* Whether fd is one of ours, or another descriptor of one, which came over a socket or was made
- * behind our back. */
-static bool is_known(int fd) {
-    if (listener_is_real(fd))
-        return true;
-    if (!listeners_used || fd_entry(fd) != FD_OTHER || local_is_borrowed() || !guard_enter())
-        return false;
-    struct listener *listener = find(listener_cookie(fd));
-    if (listener && fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
-        listener_hold(listener, fd);
-    guard_leave();
-    return listener;
-}
-
-void listener_found(int fd, bool is_heir) {
-    int accepts = config && fd >= 0 ? socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) : -1;
-    if (accepts < 0 || local_is_borrowed() || is_known(fd))
-        return;
-    if (!accepts && !is_heir && fd < FOREIGN_END)
-        atomic_fetch_or(&foreign[fd / 64], UINT64_C(1) << (fd % 64));
-    if (accepts && fd_entry(fd) == FD_OTHER && local_start())
-        adopt(fd, backlog_of(fd), is_heir ? NULL : origin_of(fd), true);
 }
 
 static void listened_again(int fd, int backlog) {
@@ -211,31 +159,44 @@ static void listened_again(int fd, int backlog) {
 }
 
 int listener_listen(int fd, int backlog) {
-    bool is_ours = config && (is_known(fd) || listener_revive(fd));
-    const char *origin = !is_ours && config ? origin_of(fd) : NULL;
+    int saved = errno;
+    bool is_ours = config && (listener_is_known(fd) || listener_revive(fd));
+    const char *origin = !is_ours && config ? listener_origin(fd) : NULL;
+    errno = saved;
     int result = real.listen(fd, backlog);
     if (result < 0 || !config)
         return result;
-    int saved = errno;
+    saved = errno;
     complain_once();
     if (!local_start())
         log_line(LOG_WARN, "nothing is done: MADV_WIPEONFORK: %s", log_errno(errno));
     else if (is_ours)
         listened_again(fd, backlog);
     else if (!local_is_borrowed())
-        adopt(fd, backlog, origin, false);
+        listener_adopt(fd, backlog, origin, false);
     errno = saved;
     return result;
 }
 
-/* ---- numbers that come and go ---- */
-
-static void leave_set(const struct shard *shard) {
-    if (--shard->set->users)
-        set_abandon(shard->set, shard->number);
-    else
-        set_close(shard->set);
+void listener_shut_down(int fd, int how) {
+    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+    if (!shard->set->is_servers)
+        set_shutdown(shard->set, how);
+    else if (how != SHUT_WR) /* which means nothing to a socket that listens */
+        set_own_listens(shard->set, shard->number, false);
 }
+
+/* All processes share the description's flags: whether it blocks is asked of the kernel again. A
+ * worker whose own shard blocks stays away from the neighbours', and they from it. */
+void listener_flags_changed(int fd) {
+    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+    const struct shard_set *set = shard->set;
+    bool was_nonblocking = atomic_exchange(&set->shared->shards[shard->number].nonblocking, 0);
+    if (set->is_servers && set_blocks(set, shard->number, fd) == was_nonblocking)
+        set_changed(set);
+}
+
+/* ---- numbers that come and go ---- */
 
 static void release(struct listener *listener, int fd) {
     if (!guard_enter()) {
@@ -245,7 +206,7 @@ static void release(struct listener *listener, int fd) {
     bool last = --listener->references <= atomic_load(&listener->orphaned);
     watch_listener_closing(&listener->shard, fd, last);
     if (last) {
-        leave_set(&listener->shard);
+        listener_leave_set(&listener->shard);
         listener->references = 0;
         atomic_store(&listener->orphaned, 0);
     }
@@ -272,9 +233,9 @@ void listener_copied(int fd, int copy) {
 }
 
 void listener_move_up(void) {
-    for (int i = 0; i < listeners_used; i++)
-        if (listeners[i].references && !watch_has(listeners[i].shard.set) && guard_enter()) {
-            set_move_up(listeners[i].shard.set);
+    for (int i = 0; i < listeners_used; i++) /* each listener has at most one set, by then */
+        if (sets[i].users && !watch_has(&sets[i]) && guard_enter()) {
+            set_move_up(&sets[i]);
             guard_leave();
         }
 }

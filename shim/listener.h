@@ -44,6 +44,12 @@ bool listener_is_real(int fd);
 /* listen(2), and what is to follow from it. */
 int listener_listen(int fd, int backlog);
 
+/* The server has shut fd, a listener, down. */
+void listener_shut_down(int fd, int how);
+
+/* The flags of its description have changed, O_NONBLOCK perhaps. */
+void listener_flags_changed(int fd);
+
 /*
  * A socket that this process did not make: it had it from its start, or received it. One that
  * listens is adopted; is_heir: it was made for this process alone (systemd's LISTEN_FDS), and so

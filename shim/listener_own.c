@@ -1,7 +1,6 @@
 /* listener own: a server that shards by itself: its listeners for one address share a set. */
-#include <errno.h>
-
 #include "decision.h"
+#include "elsewhere.h"
 #include "listener_record.h"
 #include "local.h"
 #include "socket_options.h"
@@ -12,21 +11,40 @@ static const struct shard *shard_of(int fd) {
     return &listener_at(fd_index_of(fd_entry(fd)))->shard;
 }
 
+/* The sockets of several processes are no shards of one set: none knows those of the others. */
+static int join(struct shard_set *set, int sibling, int fd, struct decision *decision) {
+    bool may_add = worker_may_add(set);
+    int number = worker_number_for_own(set);
+    if (may_add && number >= 0 && set_join(set, number, sibling, fd))
+        return number;
+    decision->mode = MODE_EXCLUSIVE;
+    decision->falls_short = may_add;
+    decision->why = may_add ? "the server shards by itself, but its shards could not be joined"
+                            : "other processes have sockets of their own for its address";
+    return -1;
+}
+
+static void unkeep_if_elsewhere(const struct shard *shard, int fd) {
+    if (elsewhere(fd, shard))
+        set_unkeep(shard->set, shard->number);
+}
+
 bool listener_join(struct listener *listener, int fd, struct decision *decision) {
     if (decision->sibling < 0)
         return false;
-    struct shard_set *set = shard_of(decision->sibling)->set;
-    int number = set_join(set, decision->sibling, fd);
-    if (number < 0) {
-        decision->mode = MODE_EXCLUSIVE;
-        decision->why = "the server shards by itself, but its shards could not be joined";
-        decision->falls_short = true;
+    struct shard first = *shard_of(decision->sibling);
+    struct shard_set *set = first.set;
+    bool is_second = !set->is_servers; /* the first was taken for the only one */
+    int number = join(set, decision->sibling, fd, decision);
+    if (number < 0)
         return false;
+    if (is_second) {
+        decision_say(decision, &first, 0);
+        unkeep_if_elsewhere(&first, decision->sibling);
     }
-    if (number == 1) /* the first was taken for the only one */
-        decision_say(decision, &(struct shard){set, 0}, 0);
     set->users++;
     listener->shard = (struct shard){set, number};
+    unkeep_if_elsewhere(&listener->shard, fd);
     watch_set_grew(set);
     worker_announce(set, number);
     return true;
@@ -34,7 +52,8 @@ bool listener_join(struct listener *listener, int fd, struct decision *decision)
 
 static bool revive(int fd, struct shard_set *set) {
     struct listener *listener = listener_free();
-    int number = listener ? set_revive(set, fd) : -1;
+    bool may_revive = listener && bits_count(&set->abandoned) && worker_may_add(set);
+    int number = may_revive && !elsewhere(fd, NULL) ? set_revive(set, fd) : -1;
     if (number < 0)
         return false;
     set->users++;
@@ -55,4 +74,17 @@ bool listener_revive(int fd) {
         sibling >= 0 && fd_entry(fd) == FD_OTHER && revive(fd, shard_of(sibling)->set);
     guard_leave();
     return is_revived;
+}
+
+void listener_leave_set(const struct shard *shard) {
+    struct shard_set *set = shard->set;
+    if (--set->users == 0) {
+        set_close(set);
+        return;
+    }
+    bool has_workers = watch_has(set) || worker_is_any(set); /* else nobody would empty it */
+    if (has_workers && set_abandon(set, shard->number))
+        return;
+    watch_shard_closing(shard);
+    set_drop(set, shard->number);
 }

@@ -16,6 +16,17 @@ void listener_hold(struct listener *listener, int fd);
 /* One past the highest index that was ever used. */
 int listener_end(void);
 
+/* Whether fd is one of ours, or another descriptor of one, which came over a socket or was made
+ * behind our back. */
+bool listener_is_known(int fd);
+
+/* Why there may be workers in other processes that know nothing of shards made here; or NULL. */
+const char *listener_origin(int fd);
+
+/* fd has begun to listen, or is found listening: what is to be done with it is decided, and done.
+ */
+void listener_adopt(int fd, int backlog, const char *origin, bool is_found);
+
 /* A set of its own, and what the configuration says of any. */
 void listener_configure(struct shard_set *set);
 
@@ -34,5 +45,8 @@ bool listener_join(struct listener *listener, int fd, struct decision *decision)
 
 /* fd, which is about to listen, takes the place of a shard that the server has closed. */
 bool listener_revive(int fd);
+
+/* A listener of this process's is no shard of its set any more. Under the guard. */
+void listener_leave_set(const struct shard *shard);
 
 #endif

@@ -21,54 +21,89 @@ static int hidden_copy(int fd) {
 
 /* Before it was known that the server has more sockets, spares may have been made beside its first.
  */
-static bool drop_spares(struct shard_set *set) {
+static bool has_used_spares(const struct shard_set *set) {
     for (int i = 1; i < set->count; i++)
-        if (set_is_listening(set, i)) {
-            errno = EBUSY;
-            return false;
-        }
+        if (set_is_listening(set, i))
+            return true;
+    return false;
+}
+
+static void drop_spares(struct shard_set *set) {
     int count = set->count;
     set->count = 1;
     for (int i = 1; i < count; i++)
         hidden_close(set->fd[i]);
+}
+
+static int begin(struct shard_set *set, int first_fd) {
+    if (has_used_spares(set))
+        return errno = EBUSY, -1;
+    return set_make_kick(set) ? hidden_copy(first_fd) : -1;
+}
+
+static void join(struct shard_set *set, int shard, int copy) {
+    set->fd[shard] = copy;
+    bits_remove(&set->unkept, shard);
+    atomic_store(&set->shared->shards[shard].nonblocking, 0);
+    atomic_store(&set->shared->shards[shard].state, SHARD_LISTENING);
+    if (shard < set->count)
+        return;
+    set->shared->count = (uint32_t)shard + 1;
+    set->count = shard + 1; /* last: other threads look at the shards below it */
+}
+
+/* Both copies first: a set that cannot have them stays as it was. */
+bool set_join(struct shard_set *set, int shard, int first_fd, int fd) {
+    bool is_second = !set->is_servers;
+    int first = is_second ? begin(set, first_fd) : -1;
+    int copy = is_second && first < 0 ? -1 : hidden_copy(fd);
+    if (copy < 0) {
+        int saved = errno;
+        hidden_close(first);
+        errno = saved;
+        return false;
+    }
+    if (is_second) {
+        drop_spares(set);
+        set->fd[0] = first;
+        set->is_servers = true;
+    }
+    join(set, shard, copy);
     return true;
 }
 
-static bool begin(struct shard_set *set, int first_fd) {
-    if (!drop_spares(set) || !set_make_kick(set))
+void set_unkeep(struct shard_set *set, int shard) {
+    bits_add(&set->unkept, shard);
+}
+
+enum { ABANDONED_MOST = 64 };
+
+bool set_abandon(struct shard_set *set, int shard) {
+    if (bits_has(&set->unkept, shard) || bits_count(&set->abandoned) >= ABANDONED_MOST ||
+        !set_accepts(set, shard))
         return false;
-    set->fd[0] = hidden_copy(first_fd);
-    set->is_servers = set->fd[0] >= 0;
-    return set->is_servers;
-}
-
-int set_join(struct shard_set *set, int first_fd, int fd) {
-    int shard = set->count;
-    if (shard >= SHARDS_MAX)
-        return errno = ENOSPC, -1;
-    if (!set->is_servers && !begin(set, first_fd))
-        return -1;
-    shard = set->count;
-    set->fd[shard] = hidden_copy(fd);
-    if (set->fd[shard] < 0)
-        return -1;
-    atomic_store(&set->shared->shards[shard].state, SHARD_LISTENING);
-    set->shared->count = (uint32_t)shard + 1;
-    set->count = shard + 1; /* last: other threads look at the shards below it */
-    return shard;
-}
-
-void set_abandon(struct shard_set *set, int shard) {
     bits_add(&set->abandoned, shard);
+    return true;
 }
 
-/* A registration that the server has made of fd before it listens would be lost; none does that. */
+void set_drop(struct shard_set *set, int shard) {
+    int copy = set->fd[shard];
+    set->fd[shard] = -1;
+    hidden_close(copy);
+}
+
+static int find_abandoned(const struct shard_set *set) {
+    BITS_EACH (shard, &set->abandoned)
+        if (set_accepts(set, shard))
+            return shard;
+    return -1;
+}
+
 int set_revive(struct shard_set *set, int fd) {
-    int shard = bits_next(&set->abandoned, 0);
+    int shard = find_abandoned(set);
     int flags = real.fcntl(fd, F_GETFD);
     int status = real.fcntl(fd, F_GETFL);
-    if (shard < 0 || flags < 0 || status < 0 || !set_accepts(set, shard) ||
-        socket_options_copy(fd, set->fd[shard]) < 0 ||
+    if (shard < 0 || flags < 0 || status < 0 || socket_options_copy(fd, set->fd[shard]) < 0 ||
         real.dup3(set->fd[shard], fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
         return -1;
     real.fcntl(fd, F_SETFL, status);
@@ -81,6 +116,5 @@ void set_own_listens(const struct shard_set *set, int shard, bool listens) {
     uint32_t state = listens ? SHARD_LISTENING : SHARD_SPARE;
     if (atomic_exchange(&set->shared->shards[shard].state, state) == state)
         return;
-    atomic_fetch_add(&set->shared->generation, 1);
-    set_kick(set);
+    set_changed(set);
 }

@@ -169,9 +169,22 @@ bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, c
         make_group(set, listener_fd, possible, why);
     else
         errno = EMFILE;
+    set->shared->count = (uint32_t)set->count;
     if (possible < wanted && !*why)
         *why = "RLIMIT_NOFILE leaves room for no more";
     return true;
+}
+
+enum { EMPTYING_MS = 200 }; /* at a hand-over */
+
+/* The choice of the group that fd is in: the first of its sockets, which is shard 0, since it was
+ * there when the others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is
+ * no group to choose in. */
+static void choose_first(int fd) {
+    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
+    const struct sock_fprog choice = {.len = 1, .filter = &first};
+    if (real.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
+        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
 }
 
 int set_listen(struct shard_set *set, int shard) {
@@ -181,19 +194,10 @@ int set_listen(struct shard_set *set, int shard) {
     }
     if (shard && real.listen(set->fd[shard], atomic_load(&set->shared->backlog)) < 0)
         return -1;
+    if (shard &&
+        atomic_load(&set->shared->handed)) /* meanwhile, when it was not in the group yet */
+        choose_first(set->fd[shard]);
     return 0;
-}
-
-enum { EMPTYING_MS = 200 }; /* at a hand-over */
-
-/* The group's choice: the first of its sockets, which is shard 0, since it was there when the
- * others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is no group to
- * choose in. */
-static void choose_first(int own_fd) {
-    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
-    const struct sock_fprog choice = {.len = 1, .filter = &first};
-    if (real.setsockopt(own_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
-        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
 }
 
 /* After a shutdown the group is a new one, without the choice that the old one had; shard 0 is
@@ -245,6 +249,7 @@ void set_hand_over(const struct shard_set *set, int own_fd) {
     if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
         return;
     choose_first(own_fd);
+    set_changed(set); /* so that every worker watches shard 0 */
     let_empty(set);
 }
 
@@ -264,7 +269,7 @@ bool set_accepts(const struct shard_set *set, int shard) {
     int accepts = 0;
     socklen_t length = sizeof accepts;
     if (set->fd[shard] < 0)
-        return true;
+        return !set->is_servers;
     return real.getsockopt(set->fd[shard], SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 &&
            accepts;
 }
@@ -290,6 +295,11 @@ void set_kick(const struct shard_set *set) {
     atomic_fetch_add(&set->shared->kicks_done, 1);
 }
 
+void set_changed(const struct shard_set *set) {
+    atomic_fetch_add(&set->shared->generation, 1);
+    set_kick(set);
+}
+
 void set_move_up(struct shard_set *set) {
     set->memory_fd = hidden_move(set->memory_fd);
     set->kick_fd = hidden_move(set->kick_fd);
@@ -302,7 +312,7 @@ void set_close(struct shard_set *set) {
         hidden_close(set->fd[i]);
     set->count = 1;
     set->is_servers = false;
-    set->abandoned = (struct shard_bits){0};
+    set->abandoned = set->unkept = (struct shard_bits){0};
     set->fd[0] = -1;
     hidden_close(set->kick_fd);
     hidden_close(set->memory_fd);

@@ -37,6 +37,7 @@ struct shard_set {
     int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1 where shard 0 is all that the server has
                            of its own */
     struct shard_bits abandoned; /* the server's own that it has closed in this process */
+    struct shard_bits unkept;    /* its own that are not kept then */
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
@@ -94,7 +95,7 @@ static inline bool set_is_listening(const struct shard_set *set, int shard) {
 }
 
 /* Whether the kernel says that the shard listens; one system call. One that is the server's alone,
- * always. */
+ * always; one that was dropped, never. */
 bool set_accepts(const struct shard_set *set, int shard);
 
 /*
@@ -106,6 +107,9 @@ bool set_blocks(const struct shard_set *set, int shard, int fd);
 
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
+
+/* What is to be watched has changed: a new generation, and a kick. */
+void set_changed(const struct shard_set *set);
 
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */
@@ -121,15 +125,30 @@ bool set_map_memory(struct shard_set *set);
 
 /*
  * Makes the socket fd a shard of the set, to which first_fd, shard 0, belongs already; both are the
- * server's numbers, and listen. Its number, or -1 with errno.
+ * server's numbers, and listen. shard: a number that was dropped, or the next; a second shard's is
+ * 1. False with errno: the set is what it was.
  */
-int set_join(struct shard_set *set, int first_fd, int fd);
+bool set_join(struct shard_set *set, int shard, int first_fd, int fd);
 
-/* One that the server had closed becomes fd, with what is queued in it: its number, or -1. */
+/*
+ * One that the server had closed becomes fd, with what is queued in it: its number, or -1. fd has
+ * no other number, and is in no epoll instance: what is known by those would not be it any more.
+ */
 int set_revive(struct shard_set *set, int fd);
 
-/* The server has closed the last descriptor of its shard in this process; others are open. */
-void set_abandon(struct shard_set *set, int shard);
+/* The server adds its shard to an epoll instance by itself: it may not outlive the server's own
+ * descriptor, whose end ends the registration. */
+void set_unkeep(struct shard_set *set, int shard);
+
+/*
+ * The server has closed the last descriptor of its shard in this process; others are open. True: it
+ * is kept, for the others to empty. False: nobody is to use it, and set_drop() follows.
+ */
+bool set_abandon(struct shard_set *set, int shard);
+
+/* Closes a shard of the server's own that nothing of this process has registered. Its number is
+ * nobody's in this process any more; other processes may have it open. */
+void set_drop(struct shard_set *set, int shard);
 
 /* The server has shut its shard down, or has listen()ed on it again. */
 void set_own_listens(const struct shard_set *set, int shard, bool listens);

@@ -67,6 +67,12 @@ int watch_accept(const struct shard *own, const struct accept_call *call);
  * the guard. */
 void watch_listener_closing(const struct shard *own, int fd, bool last);
 
+/* A shard of the server's own is not to be used any more in this process. Under the guard. */
+void watch_shard_closing(const struct shard *shard);
+
+/* Whether the instance, by its index, watches that shard of the server's own for it. */
+bool watch_is_there(unsigned instance, const struct shard *own);
+
 /* A shard of the server's own has joined the set: who waits in this process is to know. Under the
  * guard. */
 void watch_set_grew(struct shard_set *set);

@@ -18,6 +18,14 @@ void watch_listener_closing(const struct shard *own, int fd, bool last) {
             close_watch(watch_at(i), fd, last);
 }
 
+void watch_shard_closing(const struct shard *shard) {
+    for (int i = 0; i < watch_end(); i++) {
+        struct watch *watch = watch_at(i);
+        if (atomic_load(&watch->set) == shard->set && instance_is_mine(watch->instance))
+            shards_unregister(watch, shard->number);
+    }
+}
+
 /* The number that we use for an instance is going: use another of its numbers. */
 static void rename_instance(struct instance *instance, unsigned index, int closing) {
     for (int fd = fd_next(0, FD_LIMIT - 1); fd >= 0; fd = fd_next((unsigned)fd + 1, FD_LIMIT - 1)) {
@@ -44,6 +52,10 @@ void watch_instance_copied(unsigned index) {
         return;
     instance_at(index)->references++;
     guard_leave();
+}
+
+bool watch_is_there(unsigned instance, const struct shard *own) {
+    return watch_find_shard(instance_at(instance), own);
 }
 
 bool watch_has(const struct shard_set *set) {

@@ -34,8 +34,10 @@ static void ask(struct watch *watch, const struct epoll_event *event) {
 }
 
 /* The server's own registration, as it asked for it; said once, since every worker meets it. */
-static int add_plainly(int epfd, int fd, struct epoll_event *event, const char *why) {
+static int add_plainly(int epfd, int fd, const struct shard *own, struct epoll_event *event,
+                       const char *why) {
     static atomic_bool said;
+    set_unkeep(own->set, own->number);
     if (!atomic_exchange(&said, true))
         log_line(LOG_WARN, "a listener is left in its epoll instance as it is: %s", why);
     return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
@@ -46,7 +48,7 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
     struct watch *watch = instance ? watch_make(instance, fd, own) : NULL;
     if (!watch) {
         real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, event);
-        return add_plainly(epfd, fd, event, "too many of them");
+        return add_plainly(epfd, fd, own, event, "too many of them");
     }
     ask(watch, event);
     bits_add(&watch->registered, own->number);
@@ -57,14 +59,15 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
 static int add(int epfd, int fd, const struct shard *own, struct epoll_event *event) {
     struct epoll_event given = *event;
     given.events = made_exclusive(event->events);
-    if (!(event->events & EPOLLIN))
-        return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd,
-                              event); /* it does not wait for connections */
+    if (!(event->events & EPOLLIN)) { /* it does not wait for connections */
+        set_unkeep(own->set, own->number);
+        return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
+    }
     if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) == 0)
         return record(epfd, fd, own, event);
     if (errno != EINVAL || (event->events & EPOLLEXCLUSIVE))
         return -1;
-    return add_plainly(epfd, fd, event, "the kernel refuses EPOLLEXCLUSIVE");
+    return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
 }
 
 /*
@@ -137,12 +140,20 @@ static int modify_inherited(const struct watch *watch, int epfd, int fd,
     return result;
 }
 
+static int control_inherited(const struct watch *watch, int epfd, int op, int fd,
+                             const struct shard *own, struct epoll_event *event) {
+    if (op == EPOLL_CTL_DEL)
+        return real.epoll_ctl(epfd, op, fd, event);
+    set_unkeep(own->set, own->number);
+    return op == EPOLL_CTL_MOD ? modify_inherited(watch, epfd, fd, event)
+                               : real.epoll_ctl(epfd, op, fd, event);
+}
+
 static int control(int epfd, int op, int fd, const struct shard *own, struct epoll_event *event) {
     struct instance *instance = instance_find(epfd);
     struct watch *watch = instance ? watch_find(instance, fd) : NULL;
     if (instance && !instance_is_mine(instance))
-        return op == EPOLL_CTL_MOD ? modify_inherited(watch, epfd, fd, event)
-                                   : real.epoll_ctl(epfd, op, fd, event);
+        return control_inherited(watch, epfd, op, fd, own, event);
     if (op == EPOLL_CTL_ADD)
         return watch ? add_again(watch, epfd, fd, own, event) : add(epfd, fd, own, event);
     return watch ? change(watch, op, event) : real.epoll_ctl(epfd, op, fd, event);

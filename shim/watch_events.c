@@ -103,23 +103,58 @@ static uint32_t completed(const struct watch *watch, uint32_t events) {
     return events | (watch->asked & missing);
 }
 
+/* ---- the end of one of several shards of the server's own ---- */
+
+static bool is_at_end(const struct watch *watch, const struct shard_set *set) {
+    int fd = set->is_servers ? set->fd[watch->own] : watch->fd;
+    struct pollfd now = {.fd = fd, .events = POLLIN};
+    return real.poll(&now, 1, 0) > 0 && (now.revents & POLLHUP);
+}
+
+/* A child that goes on with its parent's instance has no record of it that is certain to be true,
+ * but the same numbers. */
+static bool take_out(struct watch *watch, const struct shard_set *set, int shard) {
+    if (!instance_is_mine(watch->instance))
+        return real.epoll_ctl(watch->instance->epfd, EPOLL_CTL_DEL, set->fd[shard], NULL) == 0;
+    if (!bits_has(&watch->registered, shard) || !guard_enter())
+        return false;
+    if (atomic_load(&watch->set) == set)
+        shards_unregister(watch, shard);
+    guard_leave();
+    return true;
+}
+
+/* Neighbours that are shut down go from the instance; false: there are none. */
+static bool take_out_ended(struct watch *watch, const struct shard_set *set) {
+    bool any = false;
+    for (int i = 0; i < set->count; i++)
+        if (i != watch->own && set->fd[i] >= 0 && !set_accepts(set, i)) {
+            set_own_listens(set, i, false);
+            any |= take_out(watch, set, i);
+        }
+    return any;
+}
+
 /*
  * Of the server's own shards each is shut down for itself, and a neighbour's end is not this
- * listener's. True: there is nothing else in the event.
+ * listener's. Several watches may have the same data, and any one's own end is the server's to
+ * know. True: there is nothing else in the event.
  */
-static bool is_neighbours_end(struct watch *watch, struct epoll_event *event) {
-    const struct shard_set *set = atomic_load(&watch->set);
-    if (!(event->events & EPOLLHUP) || !set || !set->is_servers)
+static bool is_neighbours_end(const struct instance *instance, struct epoll_event *event) {
+    bool any = false;
+    if (!(event->events & EPOLLHUP))
         return false;
-    struct pollfd own = {.fd = set->fd[watch->own], .events = POLLIN};
-    if (real.poll(&own, 1, 0) > 0 && (own.revents & POLLHUP))
-        return false;
-    for (int i = 0; i < set->count; i++)
-        if (!set_accepts(set, i))
-            set_own_listens(set, i, false);
-    atomic_store(&watch->instance->work, true);
-    event->events &= ~(uint32_t)(EPOLLHUP | EPOLLERR);
-    return event->events == 0;
+    WATCHES_OF (watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (!set || atomic_load(&watch->data) != event->data.u64)
+            continue;
+        if (is_at_end(watch, set))
+            return false;
+        any |= set->is_servers && take_out_ended(watch, set);
+    }
+    if (any)
+        event->events &= ~(uint32_t)(EPOLLHUP | EPOLLERR);
+    return any && event->events == 0;
 }
 
 /* Whether the server is to see the event; it may be changed. */
@@ -130,7 +165,7 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
         hits->kicked = for_us;
         return false;
     }
-    if (is_neighbours_end(watch, event))
+    if (is_neighbours_end(watch->instance, event))
         return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);

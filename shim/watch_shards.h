@@ -16,6 +16,12 @@ void shards_unregister(struct watch *watch, int shard);
 /* Whether the server is told of no connection at all, because its registration was refused. */
 bool shards_is_deaf(const struct watch *watch);
 
+/* The kernel refuses a registration that it had before (ENOSPC, ENOMEM): said once, tried again. */
+void shards_lose(struct watch *watch);
+
+/* The set's eventfd, where no other watch of the instance has it yet. */
+void shards_register_kick(struct watch *watch, const struct shard_set *set);
+
 /* Registers home again, if that was lost. */
 void shards_repair(struct watch *watch);
 
@@ -30,6 +36,9 @@ void shards_settle(struct watch *watch);
 
 /* The claims have changed: watches what is now to be watched, behind each shard's owner. */
 void shards_sync(struct watch *watch);
+
+/* What the instance's watches of the set left to one that has ended comes back to them. */
+void shards_take_back(struct instance *instance, struct shard_set *set);
 
 /*
  * The whole watch anew, with the events and data that the record now has. 0, or -1 with errno. Not

@@ -51,7 +51,7 @@ struct watch {
 
     _Atomic bool begun;    /* has waited once: counts as a worker */
     _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
-    bool has_kick;         /* of the watches of one set in an instance, one stands for all */
+    _Atomic bool has_kick; /* of the watches of one set in an instance, one stands for all */
     bool shares_home;      /* found no shard free: sits at another's */
     int home;              /* its shard; the server's own while it has none */
     struct shard_bits registered;

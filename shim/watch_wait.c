@@ -142,7 +142,10 @@ static int wait_once(struct instance *instance, struct wait_call *call) {
     return count;
 }
 
-enum { FOREVER_SECONDS = 1 << 30 }; /* that many cannot be told from no limit, nor overflow */
+enum {
+    FOREVER_SECONDS = 1 << 30, /* that many cannot be told from no limit, nor overflow */
+    LAST_LOOKS = 4             /* at what may have become ready since, once the time is over */
+};
 
 int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
@@ -155,16 +158,19 @@ int watch_wait(unsigned index, struct wait_call *call) {
     atomic_fetch_add(&instance->waiting, 1);
     atomic_fetch_add_explicit(&instance->waits, 1, memory_order_relaxed);
     int count;
-    while ((count = wait_once(instance, call)) == -2) {
+    int looks = 0;
+    while ((count = wait_once(instance, call)) == -2 && looks < LAST_LOOKS) {
         if (!call->has_timeout)
             continue;
         if (is_timed)
             call->timeout = clock_plus(end, clock_now(), -1);
-        if (!is_timed || !clock_is_positive(call->timeout))
-            call->timeout =
-                (struct timespec){0}; /* one look more: it may have become ready since */
         is_timed = is_timed && clock_is_positive(call->timeout);
+        if (!is_timed)
+            call->timeout = (struct timespec){0};
+        looks += !is_timed;
     }
+    if (count == -2)
+        count = 0;
     atomic_fetch_sub(&instance->waiting, 1);
     watch_current = instance;
     return count;

@@ -97,8 +97,7 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
 
 void worker_announce(struct shard_set *set, int shard) {
     atomic_fetch_add(&shard_of(set, shard)->epoch, 1);
-    atomic_fetch_add(&set->shared->generation, 1);
-    set_kick(set);
+    set_changed(set);
 }
 
 static bool any_shared(const struct shard_set *set, const struct shard_bits *listening) {
@@ -152,12 +151,14 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, home, ours, &listening, view);
+    if (atomic_load(&set->shared->handed)) /* where all that is new goes */
+        bits_add(view, 0);
 }
 
 /* A record lock behind those of the claims keeps processes apart, and goes with its process;
  * threads are kept apart by the pid, which a child that was forked meanwhile knows not to be its
  * own. */
-enum { OWN_LOCK = SHARDS_MAX };
+enum { OWN_LOCK = SHARDS_MAX, MAKER_LOCK };
 
 bool worker_enter_own(struct shard_set *set) {
     pid_t pid = local_pid();
@@ -173,6 +174,24 @@ bool worker_enter_own(struct shard_set *set) {
 void worker_leave_own(struct shard_set *set) {
     unlock(set, OWN_LOCK);
     atomic_store(&set->entered, 0);
+}
+
+bool worker_may_add(const struct shard_set *set) {
+    return (uint32_t)set->count == set->shared->count && try_lock(set, MAKER_LOCK);
+}
+
+int worker_number_for_own(const struct shard_set *set) {
+    if (!set->is_servers)
+        return 1;
+    for (int i = 0; i < set->count; i++)
+        if (set->fd[i] < 0 && !is_claimed_elsewhere(set, i))
+            return i;
+    return set->count < SHARDS_MAX ? set->count : -1;
+}
+
+bool worker_is_any(const struct shard_set *set) {
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = SHARDS_MAX};
+    return real.fcntl(set->memory_fd, F_GETLK, &all) == 0 && all.l_type != F_UNLCK;
 }
 
 static uint32_t milliseconds(void) {

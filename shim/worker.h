@@ -63,6 +63,20 @@ bool worker_enter_own(struct shard_set *set);
 void worker_leave_own(struct shard_set *set);
 
 /*
+ * Whether this process may add shards to the set: one at a time may, as long as it lives, and only
+ * if it knows all that were added before. The processes would otherwise each mean another socket by
+ * the same number.
+ */
+bool worker_may_add(const struct shard_set *set);
+
+/* Whether some other process owns a shard of the set. */
+bool worker_is_any(const struct shard_set *set);
+
+/* The number for one more of the server's own: one that was dropped and has no owner elsewhere, or
+ * the next; -1: there are too many. */
+int worker_number_for_own(const struct shard_set *set);
+
+/*
  * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns
  * true when the owner has taken none for so long that it is stuck, and others of its kind may be.
  */

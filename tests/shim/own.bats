@@ -45,3 +45,42 @@ source "$BATS_TEST_DIRNAME/lab.bash"
     [[ $said == *"the server's own shard 7"* ]] || fail "$said"
   done
 }
+
+@test "a socket that is in an epoll instance, and copied, before it listens: a closed one does not take its place" {
+  same own_odd early
+}
+
+@test "a socket that was in an epoll instance before it listened is closed: nobody is told of it any more" {
+  same own_odd early-close
+}
+
+@test "one of two sockets is closed while a thread waits for both: it sees the other's connections, and the rest of the first's" {
+  same own_odd closed-under
+}
+
+@test "one of several sockets with the same epoll_data is shut down: the server is told, as often as it asks" {
+  same own_odd ends
+}
+
+@test "a child goes on with its parent's instance, and another socket is shut down: its waits end in time, with nothing" {
+  same own_odd inherited-end
+}
+
+@test "sockets are shut down and then closed, three hundred times: nothing is left of them" {
+  same own_odd shut-and-closed
+}
+
+@test "descriptors run out at every step of a second socket's joining" {
+  same own_odd few
+}
+
+@test "one socket blocks, the other does not: whoever is told of a connection finds one" {
+  same own_odd one-blocks
+}
+
+@test "children that each open a socket beside their parent's are not taken for one family" {
+  local said
+  [[ $(plain own_odd families) == "$(with auto own_odd families)" ]]
+  said=$(UNHERD_LOG=info with auto own_odd families 2>&1)
+  [[ $said == *'other processes have sockets of their own'* && $said != *'own shard'* ]] || fail "$said"
+}

@@ -1,0 +1,182 @@
+/*
+ * watch home: which shards a worker watches: its home, its neighbours', those that nobody owns.
+ */
+#include "local.h"
+#include "log.h"
+#include "watch_shards.h"
+#include "worker.h"
+
+void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
+    *ours = (struct shard_bits){0};
+    for (int i = 0; i < watch_end(); i++) {
+        const struct watch *watch = watch_at(i);
+        if (atomic_load(&watch->set) == set && watch->has_home && !watch->shares_home &&
+            instance_is_mine(watch->instance))
+            bits_add(ours, watch->home);
+    }
+}
+
+/*
+ * Home in the kernel: registered before the others are told, and before the server's own is let go,
+ * which comes back as a thief's. Refused, it is home all the same, since it listens already.
+ */
+static void settle(struct watch *watch, int home) {
+    watch->home = home;
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
+        shards_lose(watch);
+    else if (home != watch->own)
+        shards_unregister(watch, watch->own);
+}
+
+static void say_home(const struct watch *watch) {
+    log_line(LOG_DEBUG, "worker %d: home is shard %d%s", (int)local_pid(), watch->home,
+             watch->shares_home ? ", shared: no shard was free" : "");
+}
+
+/* A server that shards by itself has said whose is whose; else the worker takes what is free. */
+static int wanted_home(const struct watch *watch) {
+    return atomic_load(&watch->set)->is_servers ? watch->own : ANY_SHARD;
+}
+
+static void find_home(struct watch *watch, struct shard_set *set) {
+    struct shard_bits ours;
+    shards_of_process(set, &ours);
+    int home = worker_claim(set, &ours, wanted_home(watch));
+    watch->shares_home = home < 0;
+    if (home < 0)
+        home = set->is_servers ? watch->own : worker_least_shared(set);
+    settle(watch, home);
+    if (watch->shares_home)
+        worker_share(set, watch->home);
+    watch->has_home = true;
+    say_home(watch);
+    shards_register_kick(watch, set);
+    worker_announce(set, watch->home);
+}
+
+/* A worker that found no shard free takes one that has become so, once for each change of the
+ * claims. */
+static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_t generation) {
+    struct shard_bits ours;
+    if (!watch->shares_home || watch->tried_generation == generation)
+        return;
+    watch->tried_generation = generation;
+    shards_of_process(set, &ours);
+    int home = worker_claim(set, &ours, wanted_home(watch));
+    if (home < 0)
+        return;
+    worker_unshare(set, watch->home);
+    watch->shares_home = false;
+    watch->home = home;
+    if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
+        shards_lose(watch);
+    say_home(watch);
+    worker_announce(set, home);
+}
+
+void shards_begin(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    atomic_fetch_add(&set->shared->workers, 1);
+    atomic_store(&set->hint, watch_index(watch));
+    watch->begun = true;
+    shards_settle(watch);
+}
+
+void shards_settle(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (!watch->begun || watch->has_home || set->count == 1)
+        return;
+    find_home(watch, set);
+    shards_sync(watch);
+}
+
+/* The server's own may block: then its worker would sleep in accept when another was faster. */
+static bool may_steal_from(const struct shard_set *set, int shard) {
+    return set_accepts(set, shard) && !(set->is_servers && set_blocks(set, shard, set->fd[shard]));
+}
+
+static void sync_shard(struct watch *watch, const struct shard_set *set, int shard, bool wanted) {
+    bool present = bits_has(&watch->registered, shard);
+    uint32_t epoch = atomic_load(&set->shared->shards[shard].epoch);
+    if (present && (!wanted || watch->epoch[shard] != epoch))
+        shards_unregister(watch, shard);
+    if (!wanted || bits_has(&watch->registered, shard))
+        return;
+    /* What the shared memory says is checked: one that does not listen would be reported without
+     * end. */
+    if (may_steal_from(set, shard) && shards_register(watch, shard) < 0)
+        shards_lose(watch);
+}
+
+/* An instance that waits for several shards of the server's own needs no thief among them. */
+static void leave_to_others(const struct watch *watch, const struct shard_set *set,
+                            struct shard_bits *view) {
+    if (set->is_servers)
+        WATCHES_OF (other, watch->instance)
+            if (other != watch && atomic_load(&other->set) == set)
+                bits_remove(view, other->own);
+}
+
+/* One whose own shard blocks would sleep there when it is told of a neighbour's. */
+static bool is_alone(const struct watch *watch, const struct shard_set *set) {
+    return set->is_servers && set_blocks(set, watch->own, set->fd[watch->own]);
+}
+
+static void look_again(struct watch *watch, const struct shard_set *set) {
+    struct shard_bits ours;
+    struct shard_bits view;
+    struct shard_bits listening;
+    bool unproven = false;
+    worker_listening(set, &listening);
+    shards_of_process(set, &ours);
+    worker_view(set, watch->home, &ours, &view, &unproven);
+    if (unproven) {
+        atomic_store(&watch->instance->probing, true);
+        watch->seen_generation = 0; /* until it is proven, every wait looks again */
+    }
+    if (atomic_load(&watch->wide))
+        view = listening;
+    if (is_alone(watch, set))
+        view = (struct shard_bits){0};
+    atomic_store(&watch->is_partial, bits_count(&view) < bits_count(&listening));
+    leave_to_others(watch, set, &view);
+    for (int i = 0; i < set->count; i++)
+        if (i != watch->home)
+            sync_shard(watch, set, i, bits_has(&view, i));
+}
+
+/* Whether there is something to look at: the claims, or what was refused some waits ago. */
+static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent) {
+    bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
+    if (!is_same && watch->seen_generation)
+        atomic_store(&watch->wide,
+                     false); /* other workers, or other homes: it may not be needed any more */
+    bool is_widening = atomic_load(&watch->wide) && atomic_load(&watch->is_partial);
+    if (!watch->retry)
+        return !is_same || is_widening;
+    atomic_store(&watch->instance->work, true);
+    return --watch->retry == 0 || !is_same || is_widening;
+}
+
+void shards_sync(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (!watch->has_home || !atomic_load(&watch->armed))
+        return;
+    uint32_t generation = atomic_load(&set->shared->generation);
+    uint32_t concurrent = atomic_load(&set->shared->concurrent);
+    move_to_own_home(watch, set, generation);
+    if (!is_due(watch, generation, concurrent))
+        return;
+    watch->seen_generation = generation;
+    watch->seen_concurrent = concurrent;
+    look_again(watch, set);
+}
+
+/* At once, since another thread may be waiting there just now. */
+void shards_take_back(struct instance *instance, struct shard_set *set) {
+    WATCHES_OF (watch, instance)
+        if (atomic_load(&watch->set) == set) {
+            watch->seen_generation = 0;
+            shards_sync(watch);
+        }
+}
