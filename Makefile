@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
+.PHONY: all help demo check table losses soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -69,6 +69,15 @@ check: packages-check ## install what the tests need, build, run all tests
 table: packages-check ## make the README's table of servers anew
 	@$(MAKE) --no-print-directory all
 	@tests/table.sh $(BUILD) README.md
+
+losses: packages-check ## make the README's table of what is lost when workers come and go
+	@$(MAKE) --no-print-directory all
+	@tests/losses.sh $(BUILD) README.md
+
+SECONDS ?= 600
+soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 each: nothing grows
+	@$(MAKE) --no-print-directory all
+	@tests/soak.sh $(BUILD) $(SECONDS)
 
 unit: packages-check ## the unit tests alone
 	@$(MAKE) --no-print-directory tests

@@ -8,8 +8,10 @@ set -euo pipefail
 [[ $# -ge 1 && $# -le 2 ]] || { echo "usage: table.sh BUILD [README]" >&2; exit 2; }
 TESTED_BUILD=$(cd "$1" && pwd)
 export TESTED_BUILD
-# shellcheck source=/dev/null
-source "$(dirname "$0")/lib/servers.bash"
+for part in servers readme; do
+  # shellcheck source=/dev/null
+  source "$(dirname "$0")/lib/$part.bash"
+done
 
 CONNECTIONS=500 WARMING=100
 MODES=(stock auto exclusive reuseport)
@@ -100,9 +102,5 @@ done < <(servers)
 if [[ $# -eq 1 ]]; then
   printf '%s' "$MADE"
 else
-  made=${MADE%$'\n'} awk '
-    /^<!-- end of the table -->/ { inside = 0 }
-    !inside { print }
-    /^<!-- made by make table -->/ { inside = 1; print ENVIRON["made"] }' "$2" >"$2.new"
-  mv "$2.new" "$2"
+  put_into "$2" table "$MADE"
 fi

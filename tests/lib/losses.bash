@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# What happens to servers while connections come on schedule, and how many of these are lost. Loaded after bodies and nginx.
+# shellcheck disable=SC2034 # they are read by servers.bash
+
+# --- servers that are configured for it ---
+
+configure_gunicorn_recycled() {
+  configure_gunicorn_sync "$@"
+  COMMAND+=(--max-requests 50)
+}
+
+configure_uwsgi_recycled() {
+  configure_uwsgi "$@"
+  COMMAND+=(--max-requests 50)
+}
+
+configure_apache_recycled() {
+  configure_apache_event "$@"
+  echo 'MaxConnectionsPerChild 200' >>"$1/apache.conf"
+}
+
+configure_apache_recycled_own() {
+  configure_apache_own "$@"
+  echo 'MaxConnectionsPerChild 200' >>"$1/apache.conf"
+}
+
+configure_puma_phased() {
+  configure_puma "$@"
+  RELOAD=USR1
+}
+
+# --- what happens ---
+
+happens_nothing() { :; }
+
+# Three workers, one after another, none of which holds a connection: what is in a worker that is killed is lost in any case.
+happens_killing() {
+  kill_idle_worker
+  kill_idle_worker
+  kill_idle_worker
+}
+
+# For good: it stays stopped until the load is over.
+happens_hanging() {
+  HANGING=$(workers | head -n 1)
+  eventually 10 stopped_while_idle "$HANGING" || fail "worker $HANGING was never idle"
+}
+
+# Ten reloads at 400 ms from one another, each with another number of workers.
+happens_resizing() {
+  local round
+  for round in {1..10}; do
+    sed -i "s/^worker_processes .*/worker_processes $((round % 2 ? 2 : 4));/" "$DIRECTORY/nginx.conf"
+    kill -HUP "$MASTER"
+    pause 0.4
+  done
+}
+
+# The pace of what happens; nothing is waited for.
+pause() {
+  sleep "$1"
+}
+
+happens_reloading() {
+  reload
+  reload
+}
+
+# It goes on with its workers, while a new one takes over.
+happens_upgrading() {
+  local old=$MASTER
+  kill -USR2 "$old"
+  eventually 20 has_successor "$old" || fail "no new master: $(cat "$DIRECTORY"/*.log)"
+  kill -WINCH "$old"
+  kill -"$STOP" "$old"
+  eventually 20 is_gone "$old" || fail "the old master is still there"
+}
+
+# Its workers go on by themselves; they are ended in order after the load.
+happens_beheading() {
+  ORPHANS=$(workers)
+  kill -KILL "$MASTER"
+  eventually 10 is_gone "$MASTER" || fail "the master is still there"
+}
+
+# --- the end ---
+
+end_of_hanging() {
+  kill -KILL "$HANGING"
+  eventually 10 replaced "$HANGING" || fail "worker $HANGING was not replaced"
+  stop_server
+}
+
+# The old and the new master both led sessions; the port is free, and a new server can start.
+end_of_beheading() {
+  local leader=$MASTER
+  # shellcheck disable=SC2086 # one word per worker
+  kill -QUIT $ORPHANS
+  eventually 15 session_is_empty "$leader" || fail "left behind: $(ps -o pid=,stat=,args= -s "$leader")"
+  wait "$leader" || true
+  MASTER=''
+  can_listen "$PORT" || fail "port $PORT is not free after the end"
+  rm -rf "$DIRECTORY"
+  DIRECTORY=''
+}
+
+end_of_upgrading() {
+  local leader
+  kill -"$STOP" "$MASTER"
+  for leader in "${LEADERS[@]}"; do
+    eventually 15 session_is_empty "$leader" || fail "left behind: $(ps -o pid=,stat=,args= -s "$leader")"
+  done
+  MASTER='' LEADERS=()
+  can_listen "$PORT" || fail "port $PORT is not free after the end"
+  rm -rf "$DIRECTORY"
+  DIRECTORY=''
+}
+
+# drive_beside RATE SECONDS: as many connections as that in the background. visit.py knows no schedule, but comes as fast
+# as it can.
+drive_beside() {
+  if [[ $CLIENT == http ]]; then
+    drive_in_background --rate "$1" --duration "$2" --timeout 2000
+  else
+    visit --count $(($1 * $2)) --parallel 4 --timeout 2000 >"$DIRECTORY/load.tsv" 3>&- &
+    DRIVER=$!
+  fi
+}
+
+# loses KIND MODE WHAT RATE SECONDS: sets LOST, of CONNECTIONS, while that happens.
+loses() {
+  local kind=$1 mode=$2 what=$3
+  if [[ $what == upgrading && $kind == nginx* ]]; then
+    start_daemon "$kind" "$mode"
+  else
+    start_server "$kind" "$mode"
+  fi
+  drive_beside "$4" "$5"
+  "happens_$what"
+  kill -0 "$DRIVER" || fail "$kind, $mode: the load ended before it was over"
+  end_of_drive
+  CONNECTIONS=$(figure connections)
+  LOST=$((CONNECTIONS - $(figure answered) + $(figure not_2xx)))
+  if declare -F "end_of_$what" >/dev/null; then
+    "end_of_$what"
+  else
+    stop_server
+  fi
+}
