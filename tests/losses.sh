@@ -17,10 +17,10 @@ done
 # what happens | server | in the words of losses.bash | kind | the kind that shards by itself | rate | seconds
 happenings() {
   cat <<'LIST'
-three workers killed|nginx|killing|nginx|nginx_own|2000|5
-three workers killed|Apache event|killing|apache_event|apache_own|2000|8
-three workers killed|uwsgi|killing|uwsgi||1000|8
-three workers killed|gunicorn gthread|killing|gunicorn||500|10
+three workers killed|nginx|killing|nginx|nginx_own|2000|12
+three workers killed|Apache event|killing|apache_event|apache_own|2000|12
+three workers killed|uwsgi|killing|uwsgi||1000|12
+three workers killed|gunicorn gthread|killing|gunicorn||500|12
 a worker hung for good|nginx|hanging|nginx|nginx_own|2000|5
 a worker hung for good|Apache event|hanging|apache_event|apache_own|2000|5
 a worker hung for good|uwsgi|hanging|uwsgi||1000|5
@@ -28,12 +28,12 @@ ten reloads in 4 s, 4 ↔ 2 workers|nginx|resizing|nginx|nginx_own|2000|6
 every worker ends after 50 requests|gunicorn sync|nothing|gunicorn_recycled||200|8
 every worker ends after 50 requests|uwsgi|nothing|uwsgi_recycled||500|8
 every worker ends after 200 connections|Apache event|nothing|apache_recycled|apache_recycled_own|2000|6
-two reloads|nginx|reloading|nginx|nginx_own|2000|6
-two graceful restarts|Apache event|reloading|apache_event|apache_own|2000|8
-two graceful restarts|gunicorn gthread|reloading|gunicorn||500|10
+two reloads|nginx|reloading|nginx|nginx_own|2000|10
+two graceful restarts|Apache event|reloading|apache_event|apache_own|2000|12
+two graceful restarts|gunicorn gthread|reloading|gunicorn||500|14
 two phased restarts|puma|reloading|puma_phased||200|24
-two graceful restarts|php-fpm|reloading|php_fpm||500|10
-upgrade|nginx|upgrading|nginx|nginx_own|2000|6
+two graceful restarts|php-fpm|reloading|php_fpm||500|14
+upgrade|nginx|upgrading|nginx|nginx_own|2000|10
 the master killed, its workers go on|nginx|beheading|nginx|nginx_own|2000|3
 LIST
 }
