@@ -16,7 +16,7 @@
 
 #define SHARED_MAGIC 0x64726568u /* "herd" */
 
-enum { SHARED_VERSION = 2 };
+enum { SHARED_VERSION = 3 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -30,11 +30,9 @@ struct shared_shard {
     _Atomic uint32_t nonblocking; /* 1: it was seen with O_NONBLOCK, and nobody has changed it; of
                                      the sockets that the server knows */
 
-    _Alignas(64) _Atomic uint32_t
-        waiting;             /* the owner is in epoll_wait; kept only while it is asked for */
-    _Atomic uint64_t home;   /* accepts by the owner from this shard */
-    _Atomic uint64_t stolen; /* accepts by this shard's owner from other shards */
-    _Atomic uint64_t empty;  /* accept calls of the owner that found no connection at all */
+    _Alignas(64) _Atomic uint64_t home; /* accepts by the owner from this shard */
+    _Atomic uint64_t stolen;            /* accepts by this shard's owner from other shards */
+    _Atomic uint64_t empty; /* accept calls of the owner that found no connection at all */
 };
 
 struct shared {
@@ -44,6 +42,7 @@ struct shared {
     uint32_t count;                           /* shards, 1 to SHARDS_MAX */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
+    _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */

@@ -1,6 +1,7 @@
 #include "watch_shards.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "local.h"
@@ -62,6 +63,23 @@ void shards_rotate(struct watch *watch, int shard) {
     shards_unregister(watch, shard);
     if (shards_register(watch, shard) < 0)
         shards_lose(watch);
+}
+
+/* A new registration reports what is there already. */
+void shards_look(struct watch *watch) {
+    struct shard own = watch_shard(watch);
+    struct pollfd list[SHARDS_MAX];
+    int shards[SHARDS_MAX];
+    nfds_t count = 0;
+    BITS_EACH (shard, &watch->registered) {
+        shards[count] = shard;
+        list[count++] = (struct pollfd){.fd = set_fd(&own, shard, watch->fd), .events = POLLIN};
+    }
+    if (real.poll(list, count, 0) <= 0)
+        return;
+    for (nfds_t i = 0; i < count; i++)
+        if (list[i].revents)
+            shards_rotate(watch, shards[i]);
 }
 
 /*

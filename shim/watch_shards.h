@@ -25,6 +25,10 @@ void shards_register_kick(struct watch *watch, const struct shard_set *set);
 /* Registers home again, if that was lost. */
 void shards_repair(struct watch *watch);
 
+/* What is queued at shards of the watch, and the instance may not have been told of, it is told of.
+ */
+void shards_look(struct watch *watch);
+
 /* To the end of the shard's queue of waiters. */
 void shards_rotate(struct watch *watch, int shard);
 

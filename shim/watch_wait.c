@@ -38,6 +38,16 @@ static void prepare(struct watch *watch) {
     rotate_where_due(watch);
 }
 
+/* One worker at a time waits, perhaps: what another was told of, and left, nobody else knows. */
+static void look_if_alone(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    if (!set || !watch->begun || !worker_may_be_one_at_a_time(set))
+        return;
+    atomic_store(&watch->instance->probing, true);
+    if (atomic_load(&set->shared->workers) > 1)
+        shards_look(watch);
+}
+
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */
 static void prepare_all(struct instance *instance) {
     if (!atomic_load_explicit(&instance->work, memory_order_relaxed) || !instance_is_mine(instance))
@@ -46,22 +56,23 @@ static void prepare_all(struct instance *instance) {
         return;
     atomic_store(&instance->work, false);
     atomic_store(&instance->deaf, false);
-    WATCHES_OF (watch, instance)
+    WATCHES_OF (watch, instance) {
         prepare(watch);
+        look_if_alone(watch);
+    }
     guard_leave();
 }
 
-/* Takes part in finding out whether two workers ever wait at once; see worker_view(). */
-static void probe(struct instance *instance, bool waiting) {
+/* Takes part in finding out whether two workers ever wait at once. */
+static void probe(const struct instance *instance, bool begins) {
+    uint64_t who = (uint64_t)(instance_index(instance) + 1) << 32 | (uint32_t)local_pid();
     WATCHES_OF (watch, instance) {
         struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !watch->has_home || watch->shares_home)
+        if (!set || !watch->begun)
             continue;
-        struct shard_bits ours;
-        shards_of_process(set, &ours);
-        if (!waiting)
-            worker_end_wait(set, watch->home);
-        else if (worker_begin_wait(set, watch->home, &ours))
+        if (begins)
+            worker_begin_wait(set, who);
+        else if (worker_end_wait(set, who))
             set_kick(set);
     }
 }
@@ -81,7 +92,7 @@ static bool begin(struct instance *instance) {
     prepare_all(instance);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
     if (probing && instance_is_mine(instance)) {
-        atomic_store(&instance->probing, false); /* set again by the next sync, if still unproven */
+        atomic_store(&instance->probing, false); /* set again before the next, if still unproven */
         atomic_store(&instance->work, true);
         probe(instance, true);
     }

@@ -54,11 +54,8 @@ int worker_claim(struct shard_set *set, const struct shard_bits *ours, int wante
     for (int listening = 1; listening >= 0; listening--)
         for (int i = 0; i < set->count; i++)
             if ((wanted == ANY_SHARD || wanted == i) && set_is_listening(set, i) == listening &&
-                !bits_has(ours, i) && take(set, i)) {
-                atomic_store(&shard_of(set, i)->waiting,
-                             0); /* the last owner may have died waiting */
+                !bits_has(ours, i) && take(set, i))
                 return i;
-            }
     return -1;
 }
 
@@ -114,7 +111,6 @@ static bool any_shared(const struct shard_set *set, const struct shard_bits *lis
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
-    atomic_store(&shard_of(set, shard)->waiting, 0);
     unlock(set, shard);
     worker_listening(set, &listening);
     if (!is_few(set, &listening) || any_shared(set, &listening))
@@ -214,25 +210,25 @@ bool worker_took_stolen(const struct shard_set *set, int shard) {
     return now - since >= STUCK_MS;
 }
 
-bool worker_begin_wait(struct shard_set *set, int home, const struct shard_bits *ours) {
-    uint32_t generation = atomic_load(&set->shared->generation);
-    if (atomic_load(&set->shared->concurrent) == generation)
-        return false;
-    atomic_store(&shard_of(set, home)->waiting, 1);
-    for (int i = 0; i < set->count; i++) {
-        if (i == home || !atomic_load(&shard_of(set, i)->waiting))
-            continue;
-        if (!bits_has(ours, i) && !is_claimed_elsewhere(set, i)) {
-            atomic_store(&shard_of(set, i)->waiting, 0); /* it died waiting */
-            continue;
-        }
-        atomic_store(&set->shared->concurrent, generation);
-        log_line(LOG_DEBUG, "shards %d and %d are waited for at once: no accept mutex", home, i);
-        return true;
-    }
-    return false;
+bool worker_may_be_one_at_a_time(const struct shard_set *set) {
+    return atomic_load(&set->shared->concurrent) != atomic_load(&set->shared->generation);
 }
 
-void worker_end_wait(struct shard_set *set, int home) {
-    atomic_store(&shard_of(set, home)->waiting, 0);
+void worker_begin_wait(const struct shard_set *set, uint64_t who) {
+    atomic_store(&set->shared->waiter, who);
+}
+
+/* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
+ * there first and came back: one that died waiting says nothing. */
+bool worker_end_wait(const struct shard_set *set, uint64_t who) {
+    struct shard_bits listening;
+    uint64_t seen = who;
+    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
+        return false;
+    uint32_t generation = atomic_load(&set->shared->generation);
+    if (atomic_exchange(&set->shared->concurrent, generation) == generation)
+        return false;
+    log_line(LOG_DEBUG, "two workers wait at once: no accept mutex");
+    worker_listening(set, &listening);
+    return !is_few(set, &listening);
 }

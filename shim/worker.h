@@ -84,10 +84,18 @@ void worker_took_home(const struct shard_set *set, int shard);
 bool worker_took_stolen(const struct shard_set *set, int shard);
 
 /*
- * For worker_view()'s question: the worker at `home` begins to wait. True when another living
- * worker is waiting just now for the first time in this generation; the caller then kicks the set.
+ * Whether there may be an accept mutex, or one worker only: no two were seen waiting at once in
+ * this generation. Then whoever waits may have missed what was told to another, who took something
+ * else, and has to look before it waits.
  */
-bool worker_begin_wait(struct shard_set *set, int home, const struct shard_bits *ours);
-void worker_end_wait(struct shard_set *set, int home);
+bool worker_may_be_one_at_a_time(const struct shard_set *set);
+
+/*
+ * Finds that out: `who`, any number that is nobody else's, begins and ends its wait. The end
+ * returns true when it has shown, for the first time in this generation, that another waited
+ * meanwhile, and views may shrink: the caller then kicks the set.
+ */
+void worker_begin_wait(const struct shard_set *set, uint64_t who);
+bool worker_end_wait(const struct shard_set *set, uint64_t who);
 
 #endif

@@ -161,9 +161,26 @@ refuses_second_copy() {
   answers 20
 }
 
+# In every mode, two connections at once, 150 times: what one worker is told of and leaves, the next one takes.
+leaves_nobody_waiting() {
+  local mode
+  for mode in stock auto exclusive reuseport; do
+    start_server "$1" "$mode"
+    answers_pairs
+    stop_server
+  done
+}
+
+answers_pairs() {
+  local other=$PORT
+  if [[ $KIND == apache_prefork ]]; then other=$((PORT + 1)); fi
+  /usr/bin/python3 "$TESTS/lib/pairs.py" "$PORT" "$other" 150 || fail "$KIND: not all pairs were answered"
+}
+
 # Behind an accept mutex one worker at a time waits: no queue may be left to those who do not.
 starves_nobody() {
   start_server "$1" reuseport "${@:2}"
+  answers_pairs
   drive --count 200 --parallel 1
   all_answered 200
   answers 50

@@ -16,6 +16,7 @@ teardown() { finish; }
 @test "Apache event wakes fewer workers in exclusive" { wakes_fewer apache_event; }
 @test "Apache event has a queue for each worker in reuseport" { has_own_queues apache_event 8000; }
 
+@test "Apache prefork with two Listens leaves nobody waiting" { leaves_nobody_waiting apache_prefork; }
 @test "Apache prefork with two Listens starves nobody in reuseport" { starves_nobody apache_prefork; }
 @test "Apache prefork with two Listens starves nobody without stealing" { starves_nobody apache_prefork UNHERD_STEAL=0; }
 @test "Apache prefork with two Listens starves nobody with one thief" { starves_nobody apache_prefork UNHERD_STEAL=1; }

@@ -60,6 +60,7 @@ is_traced() {
 @test "a second nginx is refused, reuseport" { refuses_second_copy nginx reuseport; }
 
 @test "nginx accept_mutex answers, exclusive" { serves nginx_mutex exclusive; }
+@test "nginx accept_mutex leaves nobody waiting" { leaves_nobody_waiting nginx_mutex; }
 @test "nginx accept_mutex starves nobody in reuseport" { starves_nobody nginx_mutex; }
 @test "nginx accept_mutex starves nobody without stealing" { starves_nobody nginx_mutex UNHERD_STEAL=0; }
 @test "nginx accept_mutex starves nobody with one thief" { starves_nobody nginx_mutex UNHERD_STEAL=1; }

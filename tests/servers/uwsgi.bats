@@ -15,6 +15,7 @@ teardown() { finish; }
 @test "uwsgi takes fair turns in exclusive" { takes_turns uwsgi 2000 1.05; }
 @test "uwsgi has a queue for each worker in reuseport" { has_own_queues uwsgi 8000; }
 
+@test "uwsgi --thunder-lock leaves nobody waiting" { leaves_nobody_waiting uwsgi_thunder; }
 @test "uwsgi --thunder-lock starves nobody in reuseport" { starves_nobody uwsgi_thunder; }
 @test "uwsgi --thunder-lock starves nobody without stealing" { starves_nobody uwsgi_thunder UNHERD_STEAL=0; }
 @test "uwsgi --thunder-lock starves nobody with one thief" { starves_nobody uwsgi_thunder UNHERD_STEAL=1; }

@@ -101,3 +101,13 @@ serving() {
   said=$(with reuseport herd level visits=20 2>&1 >/dev/null | grep ^unherd:)
   [[ $said == *"exclusive"*"not sharded: "* ]] || fail "$said"
 }
+
+@test "behind an accept mutex two connections come at once: what one worker leaves, the next one takes" {
+  local way steal
+  for way in epoll poll select; do
+    same turns pairs "$way"
+    for steal in 0 1; do
+      UNHERD_STEAL=$steal expect "$(plain turns pairs "$way")" reuseport turns pairs "$way"
+    done
+  done
+}

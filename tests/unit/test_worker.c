@@ -39,10 +39,17 @@ static int claim(void *unused) {
     return shard;
 }
 
-static int claim_and_wait(void *unused) {
-    int shard = claim(unused);
-    worker_begin_wait(&set, shard, &none);
-    return shard;
+static int wait_and_end(void *unused) {
+    (void)unused;
+    worker_begin_wait(&set, 2);
+    worker_end_wait(&set, 2);
+    return 0;
+}
+
+static int wait_for_good(void *unused) {
+    (void)unused;
+    worker_begin_wait(&set, 2);
+    return 0;
 }
 
 /* ---- claims ---- */
@@ -182,24 +189,53 @@ static void then_home_its_neighbours_and_the_orphans(void **state) {
         end_child(owners[i]);
 }
 
+static void is_proven(bool wanted) {
+    assert_int_equal(worker_may_be_one_at_a_time(&set), !wanted);
+}
+
+/* By the one that waited when the other began, whether that still waits or not. */
 static void two_that_wait_at_once_are_noticed(void **state) {
     (void)state;
-    struct child waiting = start_child(claim_and_wait, NULL);
-    int home = claim(NULL);
-    assert_true(worker_begin_wait(&set, home, &none));
-    assert_int_equal(atomic_load(&set.shared->concurrent), atomic_load(&set.shared->generation));
-    worker_end_wait(&set, home);
-    assert_false(worker_begin_wait(&set, home, &none)); /* known already */
-    end_child(waiting);
+    int (*others[])(void *) = {wait_and_end, wait_for_good};
+    for (int i = 0; i < 2; i++) {
+        atomic_fetch_add(&set.shared->generation, 1);
+        is_proven(false);
+        worker_begin_wait(&set, 1);
+        end_child(start_child(others[i], NULL));
+        assert_false(worker_end_wait(&set, 1)); /* so few shards that no view shrinks */
+        is_proven(true);
+    }
+}
+
+static void those_that_take_turns_are_not(void **state) {
+    (void)state;
+    for (uint64_t who = 1; who < 10; who++) {
+        worker_begin_wait(&set, who);
+        assert_false(worker_end_wait(&set, who));
+    }
+    is_proven(false);
 }
 
 static void one_that_died_waiting_does_not_count(void **state) {
     (void)state;
-    struct child waiting = start_child(claim_and_wait, NULL);
-    int home = claim(NULL);
-    end_child(waiting);
-    assert_false(worker_begin_wait(&set, home, &none));
-    assert_int_equal(atomic_load(&set.shared->shards[waiting.said].waiting), 0);
+    end_child(start_child(wait_for_good, NULL));
+    worker_begin_wait(&set, 1);
+    assert_false(worker_end_wait(&set, 1));
+    is_proven(false);
+}
+
+static void views_that_shrink_are_told(void **state) {
+    (void)state;
+    struct child owners[SHARDS];
+    set.steal = 1;
+    for (int i = 0; i < SHARDS; i++)
+        owners[i] = start_child(claim, NULL);
+    worker_begin_wait(&set, 1);
+    worker_begin_wait(&set, 2);
+    assert_true(worker_end_wait(&set, 1));
+    assert_false(worker_end_wait(&set, 1));
+    for (int i = 0; i < SHARDS; i++)
+        end_child(owners[i]);
 }
 
 /* ---- shared memory is untrusted ---- */
@@ -239,8 +275,9 @@ static void use_everything(void) {
         assert_in_range(i, 0, SHARDS - 1);
     worker_took_stolen(&set, home);
     worker_took_home(&set, home);
-    worker_begin_wait(&set, home, &none);
-    worker_end_wait(&set, home);
+    worker_begin_wait(&set, 1);
+    worker_end_wait(&set, 1);
+    worker_may_be_one_at_a_time(&set);
     worker_unshare(&set, home);
     worker_announce(&set, home);
     if (shard >= 0)
@@ -270,7 +307,9 @@ int main(void) {
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
         WITH_SET(two_that_wait_at_once_are_noticed),
+        WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),
+        WITH_SET(views_that_shrink_are_told),
         WITH_SET(garbage_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
