@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint FORCE
+.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -73,6 +73,13 @@ table: packages-check ## make the README's table of servers anew
 losses: packages-check ## make the README's table of what is lost when workers come and go
 	@$(MAKE) --no-print-directory all
 	@tests/losses.sh $(BUILD) README.md
+
+conformance: packages-conformance ## CPython's own tests, with the library and without
+	@$(MAKE) --no-print-directory all
+	@tests/conformance.py $(BUILD) README.md
+
+model: packages-model ## spin on the model of the claims, and on mutations of it, which must fail
+	@tests/model/run.sh
 
 SECONDS ?= 600
 soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 each: nothing grows
@@ -118,6 +125,12 @@ packages-build:
 
 packages-check:
 	@tools/packages.sh build check
+
+packages-conformance:
+	@tools/packages.sh build conformance
+
+packages-model:
+	@tools/packages.sh build model
 
 packages-lint:
 	@tools/packages.sh build lint

@@ -27,7 +27,7 @@ a worker hung for good|uwsgi|hanging|uwsgi||1000|5
 ten reloads in 4 s, 4 ↔ 2 workers|nginx|resizing|nginx|nginx_own|2000|6
 every worker ends after 50 requests|gunicorn sync|nothing|gunicorn_recycled||200|8
 every worker ends after 50 requests|uwsgi|nothing|uwsgi_recycled||500|8
-every worker ends after 200 connections|Apache event|nothing|apache_recycled|apache_recycled_own|2000|6
+every worker ends after 1,000 connections|Apache event|nothing|apache_recycled|apache_recycled_own|1000|10
 two reloads|nginx|reloading|nginx|nginx_own|2000|10
 two graceful restarts|Apache event|reloading|apache_event|apache_own|2000|12
 two graceful restarts|gunicorn gthread|reloading|gunicorn||500|14

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups of work need, and does nothing where they are there.
-# usage: packages.sh build|check|lint ...
+# usage: packages.sh build|check|conformance|model|lint ...
 set -euo pipefail
 
 declare -A groups=(
@@ -8,6 +8,8 @@ declare -A groups=(
   [check]="libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin
            nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
+  [conformance]="python3.11 libpython3.11-testsuite iproute2 openssl"
+  [model]="spin"
   [lint]="clang clang-tidy clang-format cppcheck shellcheck libcmocka-dev"
 )
 

@@ -16,12 +16,12 @@ configure_uwsgi_recycled() {
 
 configure_apache_recycled() {
   configure_apache_event "$@"
-  echo 'MaxConnectionsPerChild 200' >>"$1/apache.conf"
+  echo 'MaxConnectionsPerChild 1000' >>"$1/apache.conf"
 }
 
 configure_apache_recycled_own() {
   configure_apache_own "$@"
-  echo 'MaxConnectionsPerChild 200' >>"$1/apache.conf"
+  echo 'MaxConnectionsPerChild 1000' >>"$1/apache.conf"
 }
 
 configure_puma_phased() {
