@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the README's table of losses: what happens to a server under load, and how many connections are then refused, reset,
-# left without an answer for two seconds, or answered with an error. Ends with 1 when the library loses one.
+# left without an answer for five seconds, or answered with an error. Ends with 1 when the library loses one.
 # usage: losses.sh BUILD [README]
 #   README  the table replaces what stands there between its two marks
 set -euo pipefail
@@ -18,18 +18,18 @@ done
 happenings() {
   cat <<'LIST'
 three workers killed|nginx|killing|nginx|nginx_own|2000|12
-three workers killed|Apache event|killing|apache_event|apache_own|2000|12
+three workers killed|Apache event|killing|apache_roomy|apache_roomy_own|2000|12
 three workers killed|uwsgi|killing|uwsgi||1000|12
 three workers killed|gunicorn gthread|killing|gunicorn||500|12
 a worker hung for good|nginx|hanging|nginx|nginx_own|2000|5
-a worker hung for good|Apache event|hanging|apache_event|apache_own|2000|5
+a worker hung for good|Apache event|hanging|apache_roomy|apache_roomy_own|2000|5
 a worker hung for good|uwsgi|hanging|uwsgi||1000|5
 ten reloads in 4 s, 4 ↔ 2 workers|nginx|resizing|nginx|nginx_own|2000|6
 every worker ends after 50 requests|gunicorn sync|nothing|gunicorn_recycled||200|8
 every worker ends after 50 requests|uwsgi|nothing|uwsgi_recycled||500|8
 every worker ends after 1,000 connections|Apache event|nothing|apache_recycled|apache_recycled_own|1000|10
 two reloads|nginx|reloading|nginx|nginx_own|2000|10
-two graceful restarts|Apache event|reloading|apache_event|apache_own|2000|12
+two graceful restarts|Apache event|reloading|apache_roomy|apache_roomy_own|2000|12
 two graceful restarts|gunicorn gthread|reloading|gunicorn||500|14
 two phased restarts|puma|reloading|puma_phased||200|24
 two graceful restarts|php-fpm|reloading|php_fpm||500|14

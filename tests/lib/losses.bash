@@ -14,13 +14,24 @@ configure_uwsgi_recycled() {
   COMMAND+=(--max-requests 50)
 }
 
-configure_apache_recycled() {
+# Room for children that finish what they have, beside those that serve: else none is started until they have ended.
+configure_apache_roomy() {
   configure_apache_event "$@"
+  sed -i 's/^ServerLimit .*/ServerLimit 16/' "$1/apache.conf"
+}
+
+configure_apache_roomy_own() {
+  configure_apache_roomy "$@"
+  echo 'ListenCoresBucketsRatio 1' >>"$1/apache.conf"
+}
+
+configure_apache_recycled() {
+  configure_apache_roomy "$@"
   echo 'MaxConnectionsPerChild 1000' >>"$1/apache.conf"
 }
 
 configure_apache_recycled_own() {
-  configure_apache_own "$@"
+  configure_apache_roomy_own "$@"
   echo 'MaxConnectionsPerChild 1000' >>"$1/apache.conf"
 }
 
@@ -120,9 +131,9 @@ end_of_upgrading() {
 # as it can.
 drive_beside() {
   if [[ $CLIENT == http ]]; then
-    drive_in_background --rate "$1" --duration "$2" --timeout 2000
+    drive_in_background --rate "$1" --duration "$2" --timeout 5000
   else
-    visit --count $(($1 * $2)) --parallel 4 --timeout 2000 >"$DIRECTORY/load.tsv" 3>&- &
+    visit --count $(($1 * $2)) --parallel 4 --timeout 5000 >"$DIRECTORY/load.tsv" 3>&- &
     DRIVER=$!
   fi
 }
