@@ -37,7 +37,8 @@
          (fd, messages, count, flags))                                                             \
     CALL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))      \
     CALL(int, recvmmsg,                                                                            \
-         (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),  \
+         (int fd, struct mmsghdr *messages, unsigned count, message_flags flags,                   \
+          struct timespec *timeout),                                                               \
          (fd, messages, count, flags, timeout))                                                    \
     CALL(int, epoll_create, (int size), (size))                                                    \
     CALL(int, epoll_create1, (int flags), (flags))                                                 \
@@ -78,7 +79,7 @@
     CALL(int, dup3, (int fd, int target, int flags), (fd, target, flags))                          \
     VAR(int, fcntl, int)                                                                           \
     VAR(int, fcntl64, int)                                                                         \
-    VAR(int, ioctl, unsigned long)                                                                 \
+    VAR(int, ioctl, ioctl_request)                                                                 \
     CALL(int, execve, (const char *path, char *const *words, char *const *environment),            \
          (path, words, environment))                                                               \
     CALL(int, execv, (const char *path, char *const *words), (path, words))                        \
@@ -103,17 +104,13 @@
          (pid, file, actions, attributes, words, environment))                                     \
     CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f),             \
          (number, a, b, c, d, e, f))                                                               \
-    CALL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),               \
-         (resource, limit))                                                                        \
-    CALL(int, setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit),           \
-         (resource, limit))                                                                        \
-    CALL(                                                                                          \
-        int, prlimit,                                                                              \
-        (pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit, struct rlimit *old), \
-        (pid, resource, limit, old))                                                               \
+    CALL(int, setrlimit, (limit_name resource, const struct rlimit *limit), (resource, limit))     \
+    CALL(int, setrlimit64, (limit_name resource, const struct rlimit64 *limit), (resource, limit)) \
+    CALL(int, prlimit,                                                                             \
+         (pid_t pid, limit_name resource, const struct rlimit *limit, struct rlimit *old),         \
+         (pid, resource, limit, old))                                                              \
     CALL(int, prlimit64,                                                                           \
-         (pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *limit,                   \
-          struct rlimit64 *old),                                                                   \
+         (pid_t pid, limit_name resource, const struct rlimit64 *limit, struct rlimit64 *old),     \
          (pid, resource, limit, old))
 
 #endif

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "descriptor.h"
 #include "listener.h"
@@ -157,7 +158,7 @@ static int fcntl_ours(unsigned entry, int (*next)(int, int, ...), int fd, int co
 HOOK_FCNTL(fcntl)
 HOOK_FCNTL(fcntl64)
 
-HOOK int ioctl(int fd, unsigned long request, ...) {
+HOOK int ioctl(int fd, ioctl_request request, ...) {
     va_list list;
     va_start(list, request);
     void *word = va_arg(list, void *);

@@ -22,20 +22,19 @@ static bool is_self(pid_t pid) {
     return pid == 0 || pid == getpid();
 }
 
-HOOK int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
+HOOK int setrlimit(limit_name resource, const struct rlimit *limit) {
     return changed(real.setrlimit(resource, limit), (int)resource, true);
 }
 
-HOOK int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+HOOK int setrlimit64(limit_name resource, const struct rlimit64 *limit) {
     return changed(real.setrlimit64(resource, limit), (int)resource, true);
 }
 
-HOOK int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *limit,
-                 struct rlimit *old) {
+HOOK int prlimit(pid_t pid, limit_name resource, const struct rlimit *limit, struct rlimit *old) {
     return changed(real.prlimit(pid, resource, limit, old), (int)resource, limit && is_self(pid));
 }
 
-HOOK int prlimit64(pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *limit,
+HOOK int prlimit64(pid_t pid, limit_name resource, const struct rlimit64 *limit,
                    struct rlimit64 *old) {
     return changed(real.prlimit64(pid, resource, limit, old), (int)resource, limit && is_self(pid));
 }

@@ -34,7 +34,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     return size;
 }
 
-HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags,
                   struct timespec *timeout) {
     int received = real.recvmmsg(fd, messages, count, flags, timeout);
     for (int i = 0; i < received; i++)

@@ -203,7 +203,7 @@ HOOK int select(int count, fd_set *readable, fd_set *writable, fd_set *except,
     if (timeout)
         time = (struct timespec){timeout->tv_sec, timeout->tv_usec * 1000};
     int shown = select_ours(&sets, timeout ? &time : NULL, NULL);
-    if (timeout) /* Linux leaves in it what is left */
+    if (timeout && SELECT_TELLS_REST)
         *timeout = (struct timeval){time.tv_sec, time.tv_nsec / 1000};
     return shown == NOT_OURS ? real.select(count, readable, writable, except, timeout) : shown;
 }

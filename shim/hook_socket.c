@@ -1,7 +1,4 @@
-/*
- * Calls on sockets. __SOCKADDR_ARG is glibc's own type for an address in these declarations, a
- * union of pointers that is passed as a pointer.
- */
+/* Calls on sockets. */
 #include "hook.h"
 
 #include <netinet/in.h>
@@ -41,20 +38,20 @@ static int accept_ours(unsigned entry, const struct accept_call *call) {
     return fresh(poller_accept(&listener_at(fd_index_of(entry))->shard, call));
 }
 
-HOOK int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
-        return real.accept(fd, address.__sockaddr__, length);
+        return real.accept(fd, POINTER_OF(address), length);
     return accept_ours(
-        entry, &(struct accept_call){real_accept, fd, address.__sockaddr__, length, 0, false});
+        entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0, false});
 }
 
-HOOK int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int flags) {
+HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, int flags) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
-        return real.accept4(fd, address.__sockaddr__, length, flags);
+        return real.accept4(fd, POINTER_OF(address), length, flags);
     return accept_ours(
-        entry, &(struct accept_call){real_accept4, fd, address.__sockaddr__, length, flags, false});
+        entry, &(struct accept_call){real_accept4, fd, POINTER_OF(address), length, flags, false});
 }
 
 HOOK int shutdown(int fd, int how) {
@@ -82,11 +79,11 @@ static int connect_ours(unsigned entry, int fd, const struct sockaddr *address, 
     return result;
 }
 
-HOOK int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length) {
+HOOK int connect(int fd, ADDRESS_IN address, socklen_t length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
-        return real.connect(fd, address.__sockaddr__, length);
-    return connect_ours(entry, fd, address.__sockaddr__, length);
+        return real.connect(fd, POINTER_OF(address), length);
+    return connect_ours(entry, fd, POINTER_OF(address), length);
 }
 
 /* ---- options: one socket for the server, all shards for us ---- */
@@ -155,14 +152,14 @@ HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t le
     return set_listener_option(listener_at(fd_index_of(entry)), fd, level, name, value, length);
 }
 
-HOOK int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+HOOK int getsockname(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
         return bad_descriptor();
-    return real.getsockname(fd, address.__sockaddr__, length);
+    return real.getsockname(fd, POINTER_OF(address), length);
 }
 
-HOOK int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict length) {
+HOOK int getpeername(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
         return bad_descriptor();
-    return real.getpeername(fd, address.__sockaddr__, length);
+    return real.getpeername(fd, POINTER_OF(address), length);
 }

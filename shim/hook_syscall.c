@@ -182,14 +182,14 @@ static long call_ours(long number, const long *word) {
     case SYS_fcntl:
         return fcntl(fd, (int)word[1], word[2]);
     case SYS_ioctl:
-        return ioctl(fd, (unsigned long)word[1], word[2]);
+        return ioctl(fd, (ioctl_request)word[1], word[2]);
     case SYS_prlimit64:
-        return prlimit64((pid_t)word[0], (__rlimit_resource_t)word[1], AT(2), AT(3));
+        return prlimit64((pid_t)word[0], (limit_name)word[1], AT(2), AT(3));
 #ifdef SYS_epoll_wait
     case SYS_dup2:
         return dup2(fd, (int)word[1]);
     case SYS_setrlimit:
-        return setrlimit((__rlimit_resource_t)word[0], AT(1));
+        return setrlimit((limit_name)word[0], AT(1));
 #endif
     default:
         return call_message(number, word);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hidden.h"
+#include "libc.h"
 #include "real.h"
 #include "text.h"
 

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "calls.h"
+#include "libc.h"
 
 struct real_calls {
 #define REAL_CALL(result, name, parameters, arguments) result(*name) parameters;
