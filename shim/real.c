@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 
 /* What a call that this libc does not have does. */
 #define MISSING_CALL(result, name, parameters, arguments)                                          \
@@ -61,11 +62,33 @@ struct real_calls real = {
         real.name = call;                                                                          \
     } while (0);
 
+/*
+ * Calls that the kernel may know although this libc does not (musl; glibc before 2.35): a program
+ * then makes them through syscall(), which is hooked, and must not find ENOSYS because of us.
+ */
+static int numbered_close_range(unsigned first, unsigned last, int flags) {
+    return (int)real.syscall(SYS_close_range, first, last, flags, 0, 0, 0);
+}
+
+static int numbered_epoll_pwait2(int epfd, struct epoll_event *events, int most,
+                                 const struct timespec *timeout, const sigset_t *mask) {
+    return (int)real.syscall(SYS_epoll_pwait2, epfd, (long)events, most, (long)timeout, (long)mask,
+                             _NSIG / 8);
+}
+
+static void find_by_number(void) {
+    if (real.close_range == missing_close_range)
+        real.close_range = numbered_close_range;
+    if (real.epoll_pwait2 == missing_epoll_pwait2)
+        real.epoll_pwait2 = numbered_epoll_pwait2;
+}
+
 void real_find(void) {
     int saved = errno;
 #define FIND_CALL(result, name, parameters, arguments) FIND(name)
 #define FIND_NIL(name, parameters, arguments) FIND(name)
 #define FIND_VAR(result, name, selector) FIND(name)
     UNHERD_CALLS(FIND_CALL, FIND_NIL, FIND_VAR)
+    find_by_number();
     errno = saved;
 }
