@@ -20,7 +20,8 @@ int shards_register(struct watch *watch, int shard) {
     struct shard own = watch_shard(watch);
     if (watch->frozen && shard == own.number)
         return 0;
-    if (control(watch, EPOLL_CTL_ADD, set_fd(&own, shard, watch->fd), watch->given) < 0)
+    if (control(watch, EPOLL_CTL_ADD, set_fd(&own, shard, watch->fd), watch->given) < 0 &&
+        errno != EEXIST) /* it could not be withdrawn */
         return -1;
     bits_add(&watch->registered, shard);
     watch->epoch[shard] = atomic_load(&own.set->shared->shards[shard].epoch);
@@ -31,8 +32,9 @@ void shards_unregister(struct watch *watch, int shard) {
     struct shard own = watch_shard(watch);
     if ((watch->frozen && shard == own.number) || !bits_has(&watch->registered, shard))
         return;
-    control(watch, EPOLL_CTL_DEL, set_fd(&own, shard, watch->fd), 0);
-    bits_remove(&watch->registered, shard);
+    if (control(watch, EPOLL_CTL_DEL, set_fd(&own, shard, watch->fd), 0) == 0 || errno == ENOENT ||
+        errno == EBADF) /* else it is reported still, and has to be within reach */
+        bits_remove(&watch->registered, shard);
 }
 
 bool shards_is_deaf(const struct watch *watch) {
