@@ -90,9 +90,12 @@ bool poller_watch(struct poller *poller, const struct poll_call *call, const str
         bool is_new = !is_watched(poller, fd);
         const struct shard *own = is_new && !listener_is_real(fd) ? NULL : poller_shard_of(fd);
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = (unsigned)fd};
-        if (!own ||
-            (watch_ctl(poller->epfd, EPOLL_CTL_ADD, fd, own, &event) < 0 && errno != EEXIST))
+        if (!own)
             return false;
+        if (watch_ctl(poller->epfd, EPOLL_CTL_ADD, fd, own, &event) < 0 && errno != EEXIST) {
+            poller_complain();
+            return false;
+        }
         if (is_new)
             poller->watched[poller->watched_count++] = fd;
     }

@@ -29,6 +29,9 @@ struct poller {
 
 /* One that no other thread has, or NULL. */
 struct poller *poller_take(void);
+
+/* Says once that a call is the kernel's own from now on, with errno as the cause. */
+void poller_complain(void);
 void poller_give_back(struct poller *poller);
 
 /* The list of a call, taken apart. */

@@ -1,7 +1,9 @@
 /* poller pool: the instances of our own, one for each thread that polls at the same moment. */
+#include <errno.h>
 #include <pthread.h>
 
 #include "local.h"
+#include "log.h"
 #include "poller_parts.h"
 #include "watch.h"
 
@@ -17,6 +19,13 @@ static bool take(struct poller *poller, pid_t pid) {
     return atomic_compare_exchange_strong(&poller->taken, &free, 1);
 }
 
+void poller_complain(void) {
+    static atomic_bool said;
+    if (!atomic_exchange(&said, true))
+        log_line(LOG_WARN, "a call of poll() or select() is left to the kernel: %s",
+                 log_errno(errno));
+}
+
 /* An instance for a place that is taken. */
 static bool fill(struct poller *poller) {
     poller->watched_count = 0;
@@ -25,6 +34,7 @@ static bool fill(struct poller *poller) {
         poller->instance = (unsigned)instance;
         return true;
     }
+    poller_complain();
     atomic_store(&poller->pid, 0);
     return false;
 }
