@@ -46,7 +46,7 @@ static int take_from_blocking(struct shard_set *set, const struct accept_call *c
     if (!worker_enter_own(set))
         return fd;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (real.poll(&own, 1, 0) != 0)
+    if (real.poll(&own, 1, 0) > 0) /* refused (EINTR), nothing is known, and accept would sleep */
         fd = call->accept(call->fd, call);
     int saved = errno;
     worker_leave_own(set);
@@ -189,10 +189,10 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     int count = list_neighbours(own, watch, call->fd, list, shards);
-    if (count == 0 || real.poll(list, (nfds_t)count, 0) <= 0)
-        return nothing();
-    for (int i = 0; i < count; i++) {
-        if (!list[i].revents)
+    /* Refused where RLIMIT_NOFILE is below their number (poll(2), EINVAL): then all are tried. */
+    int ready = count ? real.poll(list, (nfds_t)count, 0) : 0;
+    for (int i = 0; i < count && ready; i++) {
+        if (ready > 0 && !list[i].revents)
             continue;
         int fd = take(own, shards[i], call);
         if (fd >= 0 && watch)
