@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model FORCE
+.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model faults FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -89,6 +89,10 @@ soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 e
 unit: packages-check ## the unit tests alone
 	@$(MAKE) --no-print-directory tests
 	@tests/run.sh $(BUILD) unit
+
+faults: packages-check ## every call of the library's own made to fail in turn
+	@$(MAKE) --no-print-directory all tests
+	@tests/faults.py $(BUILD)
 
 asan: packages-check ## unit tests and the bundled server's tests under ASan and UBSan
 	@$(MAKE) --no-print-directory SANITIZE=1 all tests

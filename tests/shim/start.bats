@@ -19,13 +19,45 @@ not_under_a_sanitizer() {
   diff <(nm -D --defined-only "$library" | awk '{ print $3 }' | sort) <(echo "$wanted")
 }
 
-@test "the library is hardened: RELRO, NOW, no executable stack, no text relocations" {
-  local headers
-  headers=$(readelf -lWd "$library")
-  [[ $headers == *GNU_RELRO* ]] || fail "no RELRO"
-  [[ $headers == *NOW* ]] || fail "not bound at once"
-  [[ $headers != *TEXTREL* ]] || fail "text relocations"
-  grep -q 'GNU_STACK.* RW ' <<<"$headers" || fail "$(grep GNU_STACK <<<"$headers")"
+# segment NAME: its flags, in the program headers that are read from stdin.
+segment() {
+  awk -v name="$1" '$1 == name { print $(NF - 1) }'
+}
+
+# is_hardened FILE: as its headers say.
+is_hardened() {
+  local headers dynamic
+  headers=$(readelf -lW "$1")
+  dynamic=$(readelf -dW "$1")
+  [[ $(segment GNU_RELRO <<<"$headers") == R ]] || fail "$1: no RELRO"
+  [[ $dynamic == *BIND_NOW* && $dynamic == *FLAGS_1*NOW* ]] || fail "$1: not bound at once"
+  [[ $(segment GNU_STACK <<<"$headers") == RW ]] || fail "$1: the stack: $(segment GNU_STACK <<<"$headers")"
+  [[ $dynamic != *TEXTREL* ]] || fail "$1: text relocations"
+  [[ $dynamic != *RPATH* && $dynamic != *RUNPATH* ]] || fail "$1: a path to look for libraries in"
+  ! awk '$1 == "LOAD"' <<<"$headers" | grep 'RWE' || fail "$1: memory that is written and executed"
+}
+
+@test "the library and the tool are hardened: RELRO, NOW, no executable stack, no text relocations, no RPATH" {
+  is_hardened "$library"
+  is_hardened "$TESTED_BUILD/unherd"
+  [[ $(readelf -hW "$TESTED_BUILD/unherd") == *"Type:"*DYN* ]] || fail "the tool is loaded at a fixed address"
+}
+
+# undefined FILE: the symbols that it takes from elsewhere, without their versions.
+undefined() {
+  nm -D --undefined-only "$1" | awk '{ sub(/@.*/, "", $2); print $2 }'
+}
+
+@test "stacks are protected, and calls of libc that can check a size do" {
+  local file
+  not_under_a_sanitizer
+  for file in "$library" "$TESTED_BUILD/unherd"; do
+    undefined "$file" | grep -qx __stack_chk_fail || fail "$file: no stack protector"
+    # No size is known to these at all, or the checked ones would be there instead.
+    ! undefined "$file" | grep -xE 'v?sprintf|v?printf|v?fprintf|vsnprintf|v?asprintf|st[rp]cpy|strcat|strncat|gets' ||
+      fail "$file: unchecked"
+  done
+  undefined "$TESTED_BUILD/unherd" | grep -qx __snprintf_chk || fail "the tool is not fortified"
 }
 
 # calls FILE COMMAND...: the system calls that it makes, one a line, without what differs from run to run.
