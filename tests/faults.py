@@ -55,7 +55,7 @@ CASES = [mode + "." + style for mode in ("exclusive", "reuseport")
 TRANSIENT = ("EINTR", "EAGAIN")  # for ever, the server would never get anywhere without the library
 
 # What the kernel never refuses, whatever the errno; a filter that does so breaks any server.
-NEVER = r"fcntl\(.*(F_UNLCK|F_GETFL)|futex\(.*FUTEX_WAKE"
+NEVER = r"fcntl\(.*(F_UNLCK|F_GETFL)|futex\(.*FUTEX_WAKE|poll\(.*\], 1, 0\) = -1 (ENOMEM|EINVAL)"
 # Where it is refused, the socket is none that is known; said at `info`.
 WORDLESS = ("getsockopt", "getsockname")
 SHARDS = 4
@@ -118,8 +118,11 @@ def exclusive_in(pids):
     for pid in pids:
         texts = []
         for entry in os.scandir(f"/proc/{pid}/fdinfo"):
-            with open(entry.path, encoding="ascii") as file:
-                texts.append(file.read())
+            try:
+                with open(entry.path, encoding="ascii") as file:
+                    texts.append(file.read())
+            except OSError:
+                pass  # closed since
         events = re.findall(r"^tfd:.*events:\s*([0-9a-f]+)", "".join(texts), re.M)
         count += any(int(word, 16) >> 28 & 1 for word in events)
     return count
@@ -190,7 +193,7 @@ def attempt(build, case, call=None, error=None, when=None, library=True, wanted=
     lines = [line for line in errors.decode().splitlines() if line.startswith("unherd: ")]
     if "killed by SIG" in trace and not problems:
         problems.append(re.search(r"killed by SIG\w+", trace)[0])
-    injected = [call for _, call, result in calls(trace) if "INJECTED" in result]
+    injected = [f"{call} = {result}" for _, call, result in calls(trace) if "INJECTED" in result]
     never = any(re.match(NEVER, call) for call in injected)
     return Outcome(problems, lines, queues, exclusive, bool(injected), never, trace)
 
