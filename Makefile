@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model faults FORCE
+.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model faults musl arm64 packages-musl packages-arm64 FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -98,6 +98,22 @@ asan: packages-check ## unit tests and the bundled server's tests under ASan and
 	@$(MAKE) --no-print-directory SANITIZE=1 all tests
 	@tests/run.sh build/asan asan
 
+# musl's own directory of headers has none of the kernel's.
+musl: packages-musl ## the library and the tests' programs built with musl, and their tests
+	@mkdir -p build/musl/include
+	@ln -sfn /usr/include/linux /usr/include/asm-generic /usr/include/$$(gcc -print-multiarch)/asm build/musl/include
+	@$(MAKE) --no-print-directory BUILD=build/musl CC='musl-gcc -idirafter build/musl/include' WARNINGS='-Wall -Wextra' \
+		build/musl/libunherd.so $(HELPER_SOURCES:tests/programs/%.c=build/musl/programs/%)
+	@tests/run.sh build/musl musl
+
+# Everything for arm64 stays below build/arm64; the system's own list of packages is not touched.
+ARM64_ROOT := build/arm64/root/usr
+arm64: packages-arm64 ## everything cross-built for arm64, and what of the unit tests qemu can run
+	@tools/arm64_cmocka.sh build/arm64/root
+	@$(MAKE) --no-print-directory BUILD=build/arm64 tests \
+		CC='aarch64-linux-gnu-gcc -I$(ARM64_ROOT)/include -L$(ARM64_ROOT)/lib/aarch64-linux-gnu'
+	@tests/run.sh build/arm64 arm64
+
 tsan: packages-check ## the threaded programs under TSan
 	@$(MAKE) --no-print-directory BUILD=build/tsan $(patsubst %,build/tsan/threaded/%,$(THREADED))
 	@tests/run.sh build/tsan tsan
@@ -135,6 +151,11 @@ packages-conformance:
 
 packages-model:
 	@tools/packages.sh build model
+packages-musl:
+	@tools/packages.sh build check musl
+
+packages-arm64:
+	@tools/packages.sh build arm64
 
 packages-lint:
 	@tools/packages.sh build lint

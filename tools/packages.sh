@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups of work need, and does nothing where they are there.
 # usage: packages.sh build|check|conformance|model|lint ...
+# usage: packages.sh build|check|musl|arm64|lint ...
 set -euo pipefail
 
 declare -A groups=(
@@ -10,6 +11,8 @@ declare -A groups=(
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
   [conformance]="python3.11 libpython3.11-testsuite iproute2 openssl"
   [model]="spin"
+  [musl]="musl-tools"
+  [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
   [lint]="clang clang-tidy clang-format cppcheck shellcheck libcmocka-dev"
 )
 

@@ -34,6 +34,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef __GLIBC__
+#include "musl.h"
+#endif
+
 /* ---- saying and giving up ---- */
 
 __attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...) {
