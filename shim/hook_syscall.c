@@ -61,6 +61,9 @@ static enum words words_of(long number) {
     case SYS_dup2:
         return FIRST_TWO;
     case SYS_epoll_create:
+        return ALWAYS;
+#endif
+#ifdef SYS_setrlimit
     case SYS_setrlimit:
         return ALWAYS;
 #endif
@@ -188,6 +191,8 @@ static long call_ours(long number, const long *word) {
 #ifdef SYS_epoll_wait
     case SYS_dup2:
         return dup2(fd, (int)word[1]);
+#endif
+#ifdef SYS_setrlimit
     case SYS_setrlimit:
         return setrlimit((limit_name)word[0], AT(1));
 #endif
