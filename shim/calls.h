@@ -33,7 +33,7 @@
          (fd, address, length))                                                                    \
     CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                      \
          (fd, message, flags))                                                                     \
-    CALL(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),             \
+    CALL(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, message_flags flags),   \
          (fd, messages, count, flags))                                                             \
     CALL(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))      \
     CALL(int, recvmmsg,                                                                            \

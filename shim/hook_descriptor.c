@@ -123,7 +123,7 @@ HOOK int dup3(int fd, int target, int flags) {
 static void flags_changed(unsigned entry, int fd) {
     int saved = errno;
     if (fd_kind_of(entry) == FD_LISTENER)
-        listener_flags_changed(fd);
+        listener_flags_changed(listener_at(fd_index_of(entry)), fd);
     errno = saved;
 }
 

@@ -45,8 +45,9 @@ HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flag
 
 static void hand_over(int fd) {
     int saved = errno;
-    if (fd_kind_of(fd_entry(fd)) == FD_LISTENER && listener_is_real(fd))
-        set_hand_over(listener_at(fd_index_of(fd_entry(fd)))->shard.set, fd);
+    unsigned entry = fd_entry(fd);
+    if (fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
+        set_hand_over(listener_at(fd_index_of(entry))->shard.set, fd);
     errno = saved;
 }
 
@@ -63,7 +64,7 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     return real.sendmsg(fd, message, flags);
 }
 
-HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
     for (unsigned i = 0; is_address(messages) && i < count && i < UIO_MAXIOV; i++)
         look_before(&messages[i].msg_hdr);
     return real.sendmmsg(fd, messages, count, flags);

@@ -61,7 +61,7 @@ HOOK int shutdown(int fd, int how) {
     int result = real.shutdown(fd, how);
     int saved = errno;
     if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
-        listener_shut_down(fd, how);
+        listener_shut_down(listener_at(fd_index_of(entry)), how);
     errno = saved;
     return result;
 }
@@ -74,7 +74,7 @@ static int connect_ours(unsigned entry, int fd, const struct sockaddr *address, 
     int result = real.connect(fd, address, length);
     int saved = errno;
     if (result == 0 && fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
-        listener_shut_down(fd, SHUT_RDWR);
+        listener_shut_down(listener_at(fd_index_of(entry)), SHUT_RDWR);
     errno = saved;
     return result;
 }

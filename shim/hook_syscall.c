@@ -159,11 +159,11 @@ static long call_message(long number, const long *word) {
     case SYS_sendmsg:
         return sendmsg(fd, AT(1), (int)word[2]);
     case SYS_sendmmsg:
-        return sendmmsg(fd, AT(1), (unsigned)word[2], (int)word[3]);
+        return sendmmsg(fd, AT(1), (unsigned)word[2], (message_flags)word[3]);
     case SYS_recvmsg:
         return recvmsg(fd, AT(1), (int)word[2]);
     case SYS_recvmmsg:
-        return recvmmsg(fd, AT(1), (unsigned)word[2], (int)word[3], AT(4));
+        return recvmmsg(fd, AT(1), (unsigned)word[2], (message_flags)word[3], AT(4));
     default:
         return call_epoll(number, word);
     }

@@ -152,7 +152,10 @@ void listener_adopt(int fd, int backlog, const char *origin, bool is_found) {
 }
 
 static void listened_again(int fd, int backlog) {
-    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+    unsigned entry = fd_entry(fd);
+    if (fd_kind_of(entry) != FD_LISTENER) /* another thread has closed it meanwhile */
+        return;
+    const struct shard *shard = &listener_at(fd_index_of(entry))->shard;
     set_listen_again(shard->set, fd, backlog);
     if (shard->set->is_servers)
         set_own_listens(shard->set, shard->number, true);
@@ -178,8 +181,8 @@ int listener_listen(int fd, int backlog) {
     return result;
 }
 
-void listener_shut_down(int fd, int how) {
-    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+void listener_shut_down(const struct listener *listener, int how) {
+    const struct shard *shard = &listener->shard;
     if (!shard->set->is_servers)
         set_shutdown(shard->set, how);
     else if (how != SHUT_WR) /* which means nothing to a socket that listens */
@@ -188,8 +191,8 @@ void listener_shut_down(int fd, int how) {
 
 /* All processes share the description's flags: whether it blocks is asked of the kernel again. A
  * worker whose own shard blocks stays away from the neighbours', and they from it. */
-void listener_flags_changed(int fd) {
-    const struct shard *shard = &listener_at(fd_index_of(fd_entry(fd)))->shard;
+void listener_flags_changed(const struct listener *listener, int fd) {
+    const struct shard *shard = &listener->shard;
     const struct shard_set *set = shard->set;
     bool was_nonblocking = atomic_exchange(&set->shared->shards[shard->number].nonblocking, 0);
     if (set->is_servers && set_blocks(set, shard->number, fd) == was_nonblocking)

@@ -44,11 +44,12 @@ bool listener_is_real(int fd);
 /* listen(2), and what is to follow from it. */
 int listener_listen(int fd, int backlog);
 
-/* The server has shut fd, a listener, down. */
-void listener_shut_down(int fd, int how);
+/* The server has shut the listener down. */
+void listener_shut_down(const struct listener *listener, int how);
 
-/* The flags of its description have changed, O_NONBLOCK perhaps. */
-void listener_flags_changed(int fd);
+/* The flags of its description, O_NONBLOCK perhaps, have changed; the server's number for it is fd.
+ */
+void listener_flags_changed(const struct listener *listener, int fd);
 
 /*
  * A socket that this process did not make: it had it from its start, or received it. One that

@@ -7,8 +7,10 @@
 #include "watch.h"
 #include "worker.h"
 
+/* NULL: another thread has closed it just now. */
 static const struct shard *shard_of(int fd) {
-    return &listener_at(fd_index_of(fd_entry(fd)))->shard;
+    unsigned entry = fd_entry(fd);
+    return fd_kind_of(entry) == FD_LISTENER ? &listener_at(fd_index_of(entry))->shard : NULL;
 }
 
 /* The sockets of several processes are no shards of one set: none knows those of the others. */
@@ -30,9 +32,10 @@ static void unkeep_if_elsewhere(const struct shard *shard, int fd) {
 }
 
 bool listener_join(struct listener *listener, int fd, struct decision *decision) {
-    if (decision->sibling < 0)
+    const struct shard *sibling = decision->sibling < 0 ? NULL : shard_of(decision->sibling);
+    if (!sibling)
         return false;
-    struct shard first = *shard_of(decision->sibling);
+    struct shard first = *sibling;
     struct shard_set *set = first.set;
     bool is_second = !set->is_servers; /* the first was taken for the only one */
     int number = join(set, decision->sibling, fd, decision);
@@ -69,9 +72,9 @@ bool listener_revive(int fd) {
         return false;
     if (!guard_enter())
         return false;
-    int sibling = decision_sibling(fd);
-    bool is_revived =
-        sibling >= 0 && fd_entry(fd) == FD_OTHER && revive(fd, shard_of(sibling)->set);
+    int number = decision_sibling(fd);
+    const struct shard *sibling = number < 0 ? NULL : shard_of(number);
+    bool is_revived = sibling && fd_entry(fd) == FD_OTHER && revive(fd, sibling->set);
     guard_leave();
     return is_revived;
 }

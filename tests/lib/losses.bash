@@ -73,8 +73,25 @@ pause() {
 }
 
 happens_reloading() {
-  reload
-  reload
+  reload_busy
+  reload_busy
+}
+
+# Under load an Apache child may leave its listener alone for a while, also when all is over: nobody asks who waits.
+reload_busy() {
+  local old
+  old=$(workers)
+  kill -"$RELOAD" "$MASTER"
+  # shellcheck disable=SC2086 # one word per worker
+  eventually 20 is_over $old || fail "still there after the reload: $(workers | xargs), before: $(xargs <<<"$old")"
+}
+
+is_over() {
+  local old
+  for old in "$@"; do
+    is_gone "$old" || return 1
+  done
+  is_answered
 }
 
 # It goes on with its workers, while a new one takes over.
