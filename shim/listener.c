@@ -239,6 +239,7 @@ void listener_move_up(void) {
     for (int i = 0; i < listeners_used; i++) /* each listener has at most one set, by then */
         if (sets[i].users && !watch_has(&sets[i]) && guard_enter()) {
             set_move_up(&sets[i]);
+            worker_may_add(&sets[i]); /* its lock went with the memory's old descriptor */
             guard_leave();
         }
 }
