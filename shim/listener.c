@@ -244,6 +244,11 @@ void listener_move_up(void) {
         }
 }
 
+void listener_process_ends(void) {
+    if (listener_any())
+        watch_process_ends();
+}
+
 int listener_end(void) {
     return listeners_used;
 }

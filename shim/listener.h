@@ -63,6 +63,9 @@ void listener_found(int fd, bool is_heir);
 void listener_closing(int fd);
 void listener_copied(int fd, int copy);
 
+/* The process ends in good order. */
+void listener_process_ends(void);
+
 /* RLIMIT_NOFILE was raised: hidden descriptors make room below. */
 void listener_move_up(void);
 

@@ -21,6 +21,10 @@ static unsigned usable_cpus(void) {
     return (unsigned)CPU_COUNT(&set);
 }
 
+__attribute__((destructor)) static void end(void) {
+    listener_process_ends();
+}
+
 __attribute__((constructor)) static void start(void) {
     int saved = errno;
     real_find();

@@ -81,6 +81,9 @@ void watch_set_grew(struct shard_set *set);
 void watch_instance_closing(unsigned instance, int epfd);
 void watch_instance_copied(unsigned instance);
 
+/* The process ends in good order: what its workers were told of, and leave, others are told of. */
+void watch_process_ends(void);
+
 /* Whether anything of this set is registered by this process. */
 bool watch_has(const struct shard_set *set);
 

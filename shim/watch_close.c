@@ -54,6 +54,18 @@ void watch_instance_copied(unsigned index) {
     guard_leave();
 }
 
+void watch_process_ends(void) {
+    if (watch_end() == 0 || local_is_borrowed() || !guard_enter())
+        return;
+    for (int i = 0; i < watch_end(); i++) {
+        const struct watch *watch = watch_at(i);
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (set && watch->has_home && instance_is_mine(watch->instance) && shards_leave_some(watch))
+            set_kick(set);
+    }
+    guard_leave();
+}
+
 bool watch_is_there(unsigned instance, const struct shard *own) {
     return watch_find_shard(instance_at(instance), own);
 }

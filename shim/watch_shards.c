@@ -67,21 +67,36 @@ void shards_rotate(struct watch *watch, int shard) {
         shards_lose(watch);
 }
 
-/* A new registration reports what is there already. */
-void shards_look(struct watch *watch) {
+/* Those of the watch's shards where something is queued. */
+static void find_queued(const struct watch *watch, struct shard_bits *queued) {
     struct shard own = watch_shard(watch);
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     nfds_t count = 0;
+    *queued = (struct shard_bits){0};
     BITS_EACH (shard, &watch->registered) {
         shards[count] = shard;
         list[count++] = (struct pollfd){.fd = set_fd(&own, shard, watch->fd), .events = POLLIN};
     }
-    if (real.poll(list, count, 0) <= 0)
+    if (count == 0 || real.poll(list, count, 0) <= 0)
         return;
     for (nfds_t i = 0; i < count; i++)
         if (list[i].revents)
-            shards_rotate(watch, shards[i]);
+            bits_add(queued, shards[i]);
+}
+
+/* A new registration reports what is there already. */
+void shards_look(struct watch *watch) {
+    struct shard_bits queued;
+    find_queued(watch, &queued);
+    BITS_EACH (shard, &queued)
+        shards_rotate(watch, shard);
+}
+
+bool shards_leave_some(const struct watch *watch) {
+    struct shard_bits queued;
+    find_queued(watch, &queued);
+    return bits_count(&queued);
 }
 
 /*
@@ -159,6 +174,7 @@ void shards_end(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     struct instance *instance = watch->instance;
     bool is_mine = instance_is_mine(instance);
+    bool leaves_some = is_mine && watch->has_home && shards_leave_some(watch);
     if (is_mine) {
         shards_withdraw(watch);
         if (watch->begun)
@@ -169,4 +185,6 @@ void shards_end(struct watch *watch) {
     watch_free(watch);
     if (is_mine && set->is_servers)
         shards_take_back(instance, set);
+    if (leaves_some) /* it alone may have been told of that */
+        set_kick(set);
 }

@@ -29,6 +29,9 @@ void shards_repair(struct watch *watch);
  */
 void shards_look(struct watch *watch);
 
+/* Whether something is queued at a shard of the watch, which may be all that was told of it. */
+bool shards_leave_some(const struct watch *watch);
+
 /* To the end of the shard's queue of waiters. */
 void shards_rotate(struct watch *watch, int shard);
 

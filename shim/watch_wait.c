@@ -38,13 +38,20 @@ static void prepare(struct watch *watch) {
     rotate_where_due(watch);
 }
 
-/* One worker at a time waits, perhaps: what another was told of, and left, nobody else knows. */
-static void look_if_alone(struct watch *watch) {
+/*
+ * What another was told of, and left, nobody else knows: the other ended, which the kick says, or
+ * it took something else, and waits no more, since one worker at a time does, perhaps.
+ */
+static void look_for_leavings(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!set || !watch->begun || !worker_may_be_one_at_a_time(set))
+    if (!set || !watch->begun)
         return;
-    atomic_store(&watch->instance->probing, true);
-    if (atomic_load(&set->shared->workers) > 1)
+    bool is_due = atomic_exchange(&watch->was_kicked, false);
+    if (worker_may_be_one_at_a_time(set)) {
+        atomic_store(&watch->instance->probing, true);
+        is_due |= atomic_load(&set->shared->workers) > 1;
+    }
+    if (is_due)
         shards_look(watch);
 }
 
@@ -58,7 +65,7 @@ static void prepare_all(struct instance *instance) {
     atomic_store(&instance->deaf, false);
     WATCHES_OF (watch, instance) {
         prepare(watch);
-        look_if_alone(watch);
+        look_for_leavings(watch);
     }
     guard_leave();
 }

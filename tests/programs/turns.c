@@ -112,8 +112,59 @@ static void pairs(char **arguments) {
         end_worker(pids[i]);
 }
 
+/* ---- told, and gone ---- */
+
+/* Waits once, and ends in good order, without what it was told of. */
+__attribute__((noreturn)) static void wait_and_leave(void) {
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(fds[0], &readable);
+    select(fds[0] + 1, &readable, NULL, NULL, NULL);
+    exit(0);
+}
+
+__attribute__((noreturn)) static void accept_for_ever(void) {
+    for (;;)
+        serve_one(fds[0], 1);
+}
+
+/* Blocked in accept it shows in no call that until_waiting() knows. */
+static void settle(pid_t pid) {
+    for (int i = 0; i < 20 && !is_waiting(pid); i++)
+        moment();
+}
+
+static int ask_beside_a_leaver(bool blocks) {
+    fds[0] = listener(AF_INET, blocks ? 0 : SOCK_NONBLOCK);
+    pid_t server = fork_bound();
+    if (server == 0 && blocks)
+        accept_for_ever();
+    if (server == 0)
+        serve_for_ever(fds[0], 1);
+    settle(server);
+    pid_t leaver = fork_bound();
+    if (leaver == 0)
+        wait_and_leave();
+    settle(leaver);
+    int answered = ask(port_of(fds[0])) == 1;
+    end_worker(server);
+    end_worker(leaver);
+    close(fds[0]);
+    return answered;
+}
+
+static void leavers(char **arguments) {
+    (void)arguments;
+    for (int blocks = 0; blocks < 2; blocks++) {
+        int answered = 0;
+        for (int i = 0; i < 12 && answered == i; i++)
+            answered += ask_beside_a_leaver(blocks);
+        say("%s: %d of 12", blocks ? "accept" : "epoll", answered);
+    }
+}
+
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"pairs", pairs}};
+    static const struct command commands[] = {{"pairs", pairs}, {"leavers", leavers}};
     return RUN_COMMAND(commands, argv);
 }

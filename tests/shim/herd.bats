@@ -102,6 +102,10 @@ serving() {
   [[ $said == *"exclusive"*"not sharded: "* ]] || fail "$said"
 }
 
+@test "a worker is told of a connection and ends in good order without it: another takes it" {
+  same turns leavers
+}
+
 @test "behind an accept mutex two connections come at once: what one worker leaves, the next one takes" {
   local way steal
   for way in epoll poll select; do
