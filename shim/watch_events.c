@@ -43,7 +43,8 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
     if (atomic_load(&set->shared->kicks_started) == watch->kicks_seen)
         return false;
     watch->kicks_seen = watch->kicks_before;
-    atomic_store(&watch->was_kicked, true);
+    if (!atomic_exchange(&watch->kicks_itself, false))
+        atomic_store(&watch->was_kicked, true);
     atomic_store(&watch->instance->work, true);
     return true;
 }

@@ -112,7 +112,7 @@ void shards_register_kick(struct watch *watch, const struct shard_set *set) {
     if (control(watch, EPOLL_CTL_ADD, set->kick_fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0)
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
     else
-        watch->has_kick = true;
+        watch->has_kick = watch->kicks_itself = true;
 }
 
 static void unregister_kick(struct watch *watch, const struct shard_set *set) {

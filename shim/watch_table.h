@@ -63,6 +63,7 @@ struct watch {
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
     _Atomic bool is_partial; /* there are shards that it does not watch */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
+    _Atomic bool kicks_itself;      /* the kick's own registration reports it once */
     _Atomic bool was_kicked;        /* and has not looked since whether something is queued */
     _Atomic bool is_filtered;       /* its events are looked at before the server sees them */
     _Atomic uint32_t kicks_noticed; /* so far */
