@@ -74,7 +74,7 @@ losses: packages-check ## make the README's table of what is lost when workers c
 	@$(MAKE) --no-print-directory all
 	@tests/losses.sh $(BUILD) README.md
 
-conformance: packages-conformance ## CPython's own tests, with the library and without
+conformance: packages-conformance ## other people's tests, with and without the library (half an hour)
 	@$(MAKE) --no-print-directory all
 	@tests/conformance.py $(BUILD) README.md
 

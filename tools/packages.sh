@@ -8,7 +8,8 @@ declare -A groups=(
   [check]="libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin
            nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
-  [conformance]="python3.11 libpython3.11-testsuite iproute2 openssl"
+  [conformance]="python3.11 libpython3.11-testsuite perl libpoe-test-loops-perl libpoe-perl
+                 libplack-perl starman starlet twiggy iproute2 util-linux"
   [model]="spin"
   [musl]="musl-tools"
   [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
