@@ -90,7 +90,7 @@ static void start_thread(pthread_t *thread, int ready) {
 }
 
 __attribute__((noreturn)) static void work(int ready) {
-    pthread_t second;
+    pthread_t second = 0;
     struct sigaction action = {.sa_handler = on_term};
     INSIST(sigaction(SIGTERM, &action, NULL));
     sigset_t none;
@@ -100,6 +100,7 @@ __attribute__((noreturn)) static void work(int ready) {
         start_thread(&second, ready);
     serve((void *)(intptr_t)ready);
     while (is_style("threads") && pthread_tryjoin_np(second, NULL) != 0) {
+        /* It has a handler. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread) */
         pthread_kill(second, SIGTERM);
         moment();
     }
@@ -132,7 +133,7 @@ static void start_some(int count) {
         continue;
     close(ready[0]);
     char line[96];
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     INSIST(getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}));
     int size = snprintf(line, sizeof line, "%d %d %d %d %d\n", ntohs(address.sin_port),
                         (int)getpid(), (int)pids[0], (int)pids[1], (int)pids[2]);
