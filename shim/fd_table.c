@@ -28,6 +28,12 @@ void fd_clear(int fd) {
         atomic_store_explicit(&fd_table[fd], FD_OTHER, memory_order_release);
 }
 
+bool fd_clear_if(int fd, unsigned entry) {
+    uint16_t seen = (uint16_t)entry;
+    return (unsigned)fd < FD_LIMIT &&
+           atomic_compare_exchange_strong(&fd_table[fd], &seen, (uint16_t)FD_OTHER);
+}
+
 static int next_in(unsigned from, unsigned end) {
     for (unsigned fd = from; fd < end; fd++)
         if (fd_entry((int)fd) != FD_OTHER)

@@ -11,6 +11,7 @@
 #define UNHERD_FD_TABLE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { FD_LIMIT = 1 << 20 }; /* the kernel's default fs.nr_open; what lies above is never ours */
@@ -43,6 +44,9 @@ enum { FD_INDEX_LIMIT = 1 << 14 }; /* indexes are below this */
 /* Writes one entry; fd is 0 to FD_LIMIT-1, anything else is ignored. */
 void fd_set_entry(int fd, enum fd_kind kind, unsigned index);
 void fd_clear(int fd);
+
+/* Clears it if it still is `entry`: of several threads that try, one is told that it did. */
+bool fd_clear_if(int fd, unsigned entry);
 
 /*
  * The lowest descriptor of at least `from` and at most `last` whose entry is one of ours, of any

@@ -218,11 +218,12 @@ static void release(struct listener *listener, int fd) {
 
 void listener_closing(int fd) {
     unsigned entry = fd_entry(fd);
-    if (local_is_borrowed())
+    if (fd_kind_of(entry) != FD_LISTENER || local_is_borrowed())
         return;
     int saved = errno;
-    fd_clear(fd); /* before the close: another thread may be given the number at once */
-    release(listener_at(fd_index_of(entry)), fd);
+    /* Before the close: another thread may be given the number at once. Or has found it closed. */
+    if (fd_clear_if(fd, entry))
+        release(listener_at(fd_index_of(entry)), fd);
     errno = saved;
 }
 
