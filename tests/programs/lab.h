@@ -190,6 +190,16 @@ static inline int listening_on(uint16_t port) {
     return count;
 }
 
+static inline int open_descriptors(void) {
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (directory && readdir(directory))
+        count++;
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
 /* ---- epoll ---- */
 
 static inline int watch_for(int epfd, int fd, uint32_t events, uint64_t data) {

@@ -131,16 +131,6 @@ static void jump(int number) {
     siglongjmp(out, 1);
 }
 
-static int open_now(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 /* The old way to bound a wait: an alarm whose handler jumps out of it. */
 static void jumps(char **arguments) {
     (void)arguments;
@@ -161,9 +151,9 @@ static void jumps(char **arguments) {
         MUST(sigaction(SIGUSR1, &action, NULL));
         sigprocmask(SIG_UNBLOCK, &mask, NULL);
         if (i == 4)
-            before = open_now();
+            before = open_descriptors();
     }
-    say("descriptors left behind: %d", open_now() - before);
+    say("descriptors left behind: %d", open_descriptors() - before);
 }
 
 int main(int argc, char **argv) {

@@ -120,16 +120,6 @@ static void again(char **arguments) {
     end_worker(other);
 }
 
-static int open_descriptors(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 /* All of them, a hundred times; and all but one, a hundred times. */
 static void cycles(char **arguments) {
     (void)arguments;

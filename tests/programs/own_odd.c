@@ -197,16 +197,6 @@ static void inherited_end(char **arguments) {
 
 /* ---- descriptors ---- */
 
-static int open_descriptors(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 static void shut_and_closed(char **arguments) {
     (void)arguments;
     one_more(SOCK_NONBLOCK);

@@ -78,7 +78,8 @@ static int ask_twice(uint16_t first, uint16_t second) {
         struct sockaddr_storage address;
         socklen_t length = loopback(&address, AF_INET, ports[i]);
         clients[i] = MUST(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-        connect(clients[i], (struct sockaddr *)&address, length);
+        if (connect(clients[i], (struct sockaddr *)&address, length) < 0 && errno != EINPROGRESS)
+            give_up("connect");
     }
     for (int i = 0; i < 2; i++) {
         struct pollfd answer = {.fd = clients[i], .events = POLLIN};
