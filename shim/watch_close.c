@@ -3,11 +3,28 @@
 
 #include "fd_table.h"
 #include "local.h"
+#include "real.h"
 #include "watch_shards.h"
 
+/* What is disarmed after each event could not be, once its number is gone: it becomes what the
+ * server asked for, as long as it can. */
+static void leave_to_kernel(struct watch *watch, int fd) {
+    struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = atomic_load(&watch->data)};
+    struct shard own = watch_shard(watch);
+    int epfd = watch->instance->epfd;
+    if (atomic_load(&watch->armed))
+        event.events = watch->asked;
+    set_unkeep(own.set, own.number);
+    shards_end(watch);
+    real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
+}
+
 static void close_watch(struct watch *watch, int fd, bool last) {
-    if (last || (watch->fd == fd && atomic_load(&watch->leaving)))
+    bool is_ours = watch->instance->is_own; /* the number is all that poll() was asked about */
+    if (last || (watch->fd == fd && (is_ours || atomic_load(&watch->leaving))))
         shards_end(watch);
+    else if (watch->fd == fd && (watch->asked & EPOLLONESHOT) && instance_is_mine(watch->instance))
+        leave_to_kernel(watch, fd);
     else if (watch->fd == fd)
         watch->frozen = true; /* the kernel keeps what is registered while the socket is open */
 }

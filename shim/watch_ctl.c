@@ -116,8 +116,8 @@ static int delete (struct watch *watch) {
 }
 
 static int change(struct watch *watch, int op, struct epoll_event *event) {
-    if (atomic_load(&watch->leaving)) {
-        errno = ENOENT;
+    if (atomic_load(&watch->leaving)) { /* EPOLLEXCLUSIVE is refused before it is looked for */
+        errno = op == EPOLL_CTL_MOD && (event->events & EPOLLEXCLUSIVE) ? EINVAL : ENOENT;
         return -1;
     }
     return op == EPOLL_CTL_MOD ? modify(watch, event) : delete (watch);

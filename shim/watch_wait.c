@@ -49,7 +49,8 @@ static void look_for_leavings(struct watch *watch) {
     bool is_due = atomic_exchange(&watch->was_kicked, false);
     if (worker_may_be_one_at_a_time(set)) {
         atomic_store(&watch->instance->probing, true);
-        is_due |= atomic_load(&set->shared->workers) > 1;
+        /* Edge-triggered, what a server leaves for later would be reported at every wait. */
+        is_due |= !(watch->asked & EPOLLET) && atomic_load(&set->shared->workers) > 1;
     }
     if (is_due)
         shards_look(watch);
