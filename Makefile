@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses conformance model soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model faults musl arm64 packages-musl packages-arm64 FORCE
+.PHONY: all help demo check table losses conformance model fuzz soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -80,6 +80,13 @@ conformance: packages-conformance ## other people's tests, with and without the 
 
 model: packages-model ## spin on the model of the claims, and on mutations of it, which must fail
 	@tests/model/run.sh
+
+FUZZ_SECONDS ?= 60
+fuzz: packages-fuzz ## random sequences of the hooked calls beside the plain kernel's, FUZZ_SECONDS=60
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang build/fuzz/calls
+	@mkdir -p build/fuzz/corpus
+	@cd build/fuzz && ASAN_OPTIONS=disable_coredump=0 ./calls -print_funcs=0 -max_len=200 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		corpus ../../tests/fuzz/corpus/calls
 
 SECONDS ?= 600
 soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 each: nothing grows
@@ -157,6 +164,9 @@ packages-musl:
 packages-arm64:
 	@tools/packages.sh build arm64
 
+packages-fuzz:
+	@tools/packages.sh build fuzz
+
 packages-lint:
 	@tools/packages.sh build lint
 
@@ -165,6 +175,12 @@ packages-lint:
 $(BUILD)/threaded/%: tests/programs/%.c tests/programs/lab.h tests/programs/signals.h $(filter-out shim/hook_limit.c,$(wildcard shim/*.c)) $(wildcard shim/*.h) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TSAN,$@)$(CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=thread -Ishim -o $@ $(filter %.c,$^) -ldl
+
+# The sanitizers call setrlimit before they are ready for instrumented code, as above.
+FUZZED := $(filter-out shim/hook_limit.c shim/start.c,$(wildcard shim/*.c))
+$(BUILD)/calls: tests/fuzz/fuzz_calls.c $(FUZZED) $(wildcard shim/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)$(CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Ishim -o $@ $(filter %.c,$^) -ldl
 
 .PHONY: tests
 tests: all $(UNIT_TESTS) $(HELPERS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups of work need, and does nothing where they are there.
-# usage: packages.sh build|check|conformance|model|musl|arm64|lint ...
+# usage: packages.sh build|check|conformance|model|fuzz|musl|arm64|lint ...
 set -euo pipefail
 
 declare -A groups=(
@@ -11,6 +11,7 @@ declare -A groups=(
   [conformance]="python3.11 libpython3.11-testsuite perl libpoe-test-loops-perl libpoe-perl
                  libplack-perl starman starlet twiggy iproute2 util-linux"
   [model]="spin"
+  [fuzz]="clang libclang-rt-14-dev"
   [musl]="musl-tools"
   [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
   [lint]="clang clang-tidy clang-format cppcheck shellcheck libcmocka-dev"
