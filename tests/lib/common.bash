@@ -136,7 +136,7 @@ waits_on() {
   local inodes
   inodes=$(sockets_on "$2" listening | xargs -r printf 'ino:%x \n')
   [[ -n $inodes ]] || return 1
-  cat "/proc/$1"/fdinfo/* 2>/dev/null | grep -qF "$inodes"
+  cat "/proc/$1"/fdinfo/* 2>/dev/null | grep -F "$inodes" >/dev/null # not -q, which would leave cat with a broken pipe
 }
 
 # holds_a_connection PID PORT: it has accepted a connection that it has not closed.
@@ -144,5 +144,5 @@ holds_a_connection() {
   local inodes
   inodes=$(sockets_on "$2" established close-wait fin-wait-1 fin-wait-2 | xargs -r printf 'socket:[%d]\n')
   [[ -n $inodes ]] || return 1
-  find "/proc/$1/fd" -printf '%l\n' 2>/dev/null | grep -qxF "$inodes"
+  find "/proc/$1/fd" -printf '%l\n' 2>/dev/null | grep -xF "$inodes" >/dev/null
 }
