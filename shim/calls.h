@@ -15,6 +15,8 @@
 #define UNHERD_CALLS_H
 
 #define UNHERD_CALLS(CALL, NIL, VAR)                                                               \
+    CALL(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                    \
+         (fd, address, length))                                                                    \
     CALL(int, listen, (int fd, int backlog), (fd, backlog))                                        \
     CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length),                       \
          (fd, address, length))                                                                    \

@@ -34,8 +34,8 @@ static bool is_sibling(int fd, int other, const struct sockaddr *address, sockle
     unsigned entry = fd_entry(other);
     if (fd_kind_of(entry) != FD_LISTENER || !has_address(other, address, length))
         return false;
-    uint64_t cookie = listener_cookie(other);
-    return cookie == listener_at(fd_index_of(entry))->cookie && cookie != listener_cookie(fd) &&
+    uint64_t cookie = socket_cookie(other);
+    return cookie == listener_at(fd_index_of(entry))->cookie && cookie != socket_cookie(fd) &&
            device_of(other) == device_of(fd);
 }
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "bound.h"
 #include "listener.h"
+#include "socket_options.h"
 
 /* A number that is given out anew may still stand for one that was closed behind our back. */
 static void look_at(int fd) {
@@ -48,6 +50,8 @@ static void hand_over(int fd) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) == FD_LISTENER && listener_is_real(fd))
         set_hand_over(listener_at(fd_index_of(entry))->shard.set, fd);
+    else if (entry == FD_OTHER)
+        bound_forget(fd);
     errno = saved;
 }
 
@@ -58,14 +62,33 @@ static void look_before(const struct msghdr *message) {
         each_descriptor(&sent, hand_over);
 }
 
+/* Descriptors travel over sockets of the local machine alone. */
+static bool may_carry_listeners(int fd) {
+    int saved = errno;
+    bool may = listener_any() && socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
+    errno = saved;
+    return may;
+}
+
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    if (is_address(message))
+    if (is_address(message) && listener_any())
         look_before(message);
     return real.sendmsg(fd, message, flags);
 }
 
-HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
-    for (unsigned i = 0; is_address(messages) && i < count && i < UIO_MAXIOV; i++)
+/* One after another, since the kernel reads no message before the last is sent, and a later one
+ * may not be there. */
+static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+    for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) {
         look_before(&messages[i].msg_hdr);
+        if (real.sendmmsg(fd, &messages[i], 1, flags) != 1)
+            return i ? (int)i : -1;
+    }
+    return (int)(count < UIO_MAXIOV ? count : UIO_MAXIOV);
+}
+
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+    if (is_address(messages) && may_carry_listeners(fd))
+        return send_each(fd, messages, count, flags);
     return real.sendmmsg(fd, messages, count, flags);
 }

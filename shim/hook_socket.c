@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "bound.h"
 #include "listener.h"
 #include "socket_options.h"
 #include "poller.h"
@@ -13,6 +14,17 @@ HOOK int listen(int fd, int backlog) {
     if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
         return bad_descriptor();
     return listener_listen(fd, backlog);
+}
+
+HOOK int bind(int fd, ADDRESS_IN address, socklen_t length) {
+    if (fd_kind_of(fd_entry(fd)) == FD_HIDDEN)
+        return bad_descriptor();
+    int result = real.bind(fd, POINTER_OF(address), length);
+    int saved = errno;
+    if (result == 0)
+        bound_note(fd);
+    errno = saved;
+    return result;
 }
 
 /* The number that the kernel gave out may still stand for one that was closed behind our back. */

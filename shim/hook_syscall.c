@@ -27,6 +27,7 @@ enum words { NONE, FIRST, FIRST_TWO, FIRST_AND_THIRD, ALWAYS };
 static enum words words_of(long number) {
     switch (number) {
     case SYS_close:
+    case SYS_bind:
     case SYS_listen:
     case SYS_accept:
     case SYS_accept4:
@@ -90,6 +91,8 @@ static bool is_ours(long number, const long *word) {
 static long call_socket(long number, const long *word) {
     int fd = (int)word[0];
     switch (number) {
+    case SYS_bind:
+        return bind(fd, AT(1), (socklen_t)word[2]);
     case SYS_listen:
         return listen(fd, (int)word[1]);
     case SYS_accept:

@@ -31,17 +31,11 @@ struct listener *listener_at(unsigned index) {
     return &listeners[index % LISTENER_LIMIT];
 }
 
-uint64_t listener_cookie(int fd) {
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    return real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
-}
-
 bool listener_is_real(int fd) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) != FD_LISTENER)
         return false;
-    if (listener_cookie(fd) == listener_at(fd_index_of(entry))->cookie)
+    if (socket_cookie(fd) == listener_at(fd_index_of(entry))->cookie)
         return true;
     listener_closing(fd);
     return false;
@@ -109,7 +103,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
         log_line(once(&said_full), "%s: left alone (too many listeners)", decision->address);
         return NULL;
     }
-    listener->cookie = listener_cookie(fd);
+    listener->cookie = socket_cookie(fd);
     listener->reuseport = socket_int(fd, SOL_SOCKET, SO_REUSEPORT) == 1;
     if (!listener_join(listener, fd, decision) && !make_set(listener, fd, decision, backlog))
         return NULL;
@@ -193,10 +187,15 @@ void listener_shut_down(const struct listener *listener, int how) {
  * worker whose own shard blocks stays away from the neighbours', and they from it. */
 void listener_flags_changed(const struct listener *listener, int fd) {
     const struct shard *shard = &listener->shard;
-    const struct shard_set *set = shard->set;
+    struct shard_set *set = shard->set;
     bool was_nonblocking = atomic_exchange(&set->shared->shards[shard->number].nonblocking, 0);
-    if (set->is_servers && set_blocks(set, shard->number, fd) == was_nonblocking)
-        set_changed(set);
+    if (!set->is_servers || set_blocks(set, shard->number, fd) != was_nonblocking)
+        return;
+    set_changed(set);
+    if (local_is_borrowed() || !guard_enter())
+        return;
+    watch_drop_unemptied(set);
+    guard_leave();
 }
 
 /* ---- numbers that come and go ---- */

@@ -3,6 +3,7 @@
 
 #include "decision.h"
 #include "listener_record.h"
+#include "socket_options.h"
 #include "local.h"
 #include "real.h"
 
@@ -14,8 +15,7 @@ static int list_left_open(unsigned index, int *numbers, int most) {
         unsigned entry = fd_entry(fd);
         bool is_its = fd_kind_of(entry) == FD_LISTENER && fd_index_of(entry) == index;
         int flags = is_its ? real.fcntl(fd, F_GETFD) : -1;
-        if (flags >= 0 && !(flags & FD_CLOEXEC) &&
-            listener_cookie(fd) == listener_at(index)->cookie)
+        if (flags >= 0 && !(flags & FD_CLOEXEC) && socket_cookie(fd) == listener_at(index)->cookie)
             numbers[count++] = fd;
     }
     return count;
@@ -95,7 +95,7 @@ static bool parse_one(struct record *record, const char **at) {
 /* A number by which the listener is still there, or -1. */
 static int number_of(const struct record *record) {
     for (int i = 0; i < record->count; i++)
-        if (listener_cookie(record->numbers[i]) == record->cookie)
+        if (socket_cookie(record->numbers[i]) == record->cookie)
             return record->numbers[i];
     return -1;
 }
@@ -114,7 +114,7 @@ static void adopt(struct listener *listener, const struct record *record, int fd
     decision.why = "carried over exec";
     decision_say(&decision, &listener->shard, 0);
     for (int i = 0; i < record->count; i++)
-        if (listener_cookie(record->numbers[i]) == record->cookie)
+        if (socket_cookie(record->numbers[i]) == record->cookie)
             listener_hold(listener, record->numbers[i]);
 }
 

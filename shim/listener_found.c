@@ -38,7 +38,7 @@ bool listener_is_known(int fd) {
         return true;
     if (!listener_any() || fd_entry(fd) != FD_OTHER || local_is_borrowed() || !guard_enter())
         return false;
-    struct listener *listener = find(listener_cookie(fd));
+    struct listener *listener = find(socket_cookie(fd));
     if (listener && fd_entry(fd) == FD_OTHER) /* else another thread has just done it */
         listener_hold(listener, fd);
     guard_leave();

@@ -1,4 +1,5 @@
 /* listener own: a server that shards by itself: its listeners for one address share a set. */
+#include "bound.h"
 #include "decision.h"
 #include "elsewhere.h"
 #include "listener_record.h"
@@ -56,14 +57,16 @@ bool listener_join(struct listener *listener, int fd, struct decision *decision)
 static bool revive(int fd, struct shard_set *set) {
     struct listener *listener = listener_free();
     bool may_revive = listener && bits_count(&set->abandoned) && worker_may_add(set);
-    int number = may_revive && !elsewhere(fd, NULL) ? set_revive(set, fd) : -1;
+    int number =
+        may_revive && bound_is_alone(fd) && !elsewhere(fd, NULL) ? set_revive(set, fd) : -1;
     if (number < 0)
         return false;
     set->users++;
     listener->shard = (struct shard){set, number};
-    listener->cookie = listener_cookie(fd);
+    listener->cookie = socket_cookie(fd);
     listener->reuseport = 1;
     listener_hold(listener, fd);
+    worker_announce(set, number); /* it may block now */
     return true;
 }
 
@@ -85,9 +88,12 @@ void listener_leave_set(const struct shard *shard) {
         set_close(set);
         return;
     }
-    bool has_workers = watch_has(set) || worker_is_any(set); /* else nobody would empty it */
-    if (has_workers && set_abandon(set, shard->number))
+    /* Else nobody would empty it. A child keeps what its parent has open: it has no worker yet. */
+    bool is_emptied = watch_may_empty(set) || !worker_may_add(set);
+    if (is_emptied && set_abandon(set, shard->number)) {
+        bound_begin();
         return;
+    }
     watch_shard_closing(shard);
     set_drop(set, shard->number);
 }

@@ -33,9 +33,6 @@ void listener_configure(struct shard_set *set);
 /* NULL: there is nothing to do in this process. */
 const struct config *listener_config(void);
 
-/* The kernel's name of a socket, for as long as it lives; 0 when it is none. */
-uint64_t listener_cookie(int fd);
-
 /* ---- a server that shards by itself ---- */
 
 struct decision;

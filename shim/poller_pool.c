@@ -12,13 +12,6 @@ enum { POLLERS = 256 };
 static struct poller pollers[POLLERS];
 static _Thread_local struct poller *last_used;
 
-static bool take(struct poller *poller, pid_t pid) {
-    int free = 0;
-    if (atomic_load(&poller->pid) != pid)
-        return false;
-    return atomic_compare_exchange_strong(&poller->taken, &free, 1);
-}
-
 void poller_complain(void) {
     static atomic_bool said;
     if (!atomic_exchange(&said, true))
@@ -37,6 +30,19 @@ static bool fill(struct poller *poller) {
     poller_complain();
     atomic_store(&poller->pid, 0);
     return false;
+}
+
+static bool refill(struct poller *poller) {
+    watch_disown(poller->instance, poller->epfd);
+    return fill(poller);
+}
+
+static bool take(struct poller *poller, pid_t pid) {
+    int free = 0;
+    if (atomic_load(&poller->pid) != pid ||
+        !atomic_compare_exchange_strong(&poller->taken, &free, 1))
+        return false;
+    return !watch_is_spoiled(poller->instance) || refill(poller);
 }
 
 /* A place that nobody of this process uses. What a parent left in it goes: its thread is not here.
@@ -60,8 +66,7 @@ static bool take_back(struct poller *poller, const char *frame) {
     if (atomic_load(&poller->pid) != local_pid() || atomic_load(&poller->owner) != &last_used ||
         frame < poller->frame)
         return false;
-    watch_disown(poller->instance, poller->epfd);
-    return fill(poller);
+    return refill(poller);
 }
 
 /* The thread ends, and its home is to be somebody else's; unless another thread has it already. */

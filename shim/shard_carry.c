@@ -68,12 +68,15 @@ static bool is_kick(int fd) {
 /* The numbers that the text names, into the set; nothing is done to the descriptors. */
 static bool read_numbers(struct shard_set *set, const char **at) {
     int spares;
+    int fd;
     if (!text_read(at, &set->memory_fd) || !text_read(at, &set->kick_fd) ||
         !text_read(at, &spares) || spares < 0 || spares >= SHARDS_MAX)
         return false;
-    for (int i = 1; i <= spares; i++)
-        if (!text_read(at, &set->fd[i]))
+    for (int i = 1; i <= spares; i++) {
+        if (!text_read(at, &fd))
             return false;
+        set->fd[i] = fd;
+    }
     set->count = spares + 1;
     return true;
 }

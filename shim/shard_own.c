@@ -80,7 +80,7 @@ enum { ABANDONED_MOST = 64 };
 
 bool set_abandon(struct shard_set *set, int shard) {
     if (bits_has(&set->unkept, shard) || bits_count(&set->abandoned) >= ABANDONED_MOST ||
-        !set_accepts(set, shard))
+        !set_accepts(set, shard) || set_blocks(set, shard, set->fd[shard]))
         return false;
     bits_add(&set->abandoned, shard);
     return true;
@@ -89,6 +89,7 @@ bool set_abandon(struct shard_set *set, int shard) {
 void set_drop(struct shard_set *set, int shard) {
     int copy = set->fd[shard];
     set->fd[shard] = -1;
+    bits_remove(&set->abandoned, shard);
     hidden_close(copy);
 }
 
@@ -99,11 +100,19 @@ static int find_abandoned(const struct shard_set *set) {
     return -1;
 }
 
+/* Somebody is to be sent signals (F_SETOWN, fcntl(2)), which only the socket that he asked for
+ * knows. */
+static bool has_signals(int fd) {
+    struct f_owner_ex owner = {0};
+    return real.fcntl(fd, F_GETOWN_EX, &owner) < 0 || owner.pid;
+}
+
 int set_revive(struct shard_set *set, int fd) {
     int shard = find_abandoned(set);
     int flags = real.fcntl(fd, F_GETFD);
     int status = real.fcntl(fd, F_GETFL);
-    if (shard < 0 || flags < 0 || status < 0 || socket_options_copy(fd, set->fd[shard]) < 0 ||
+    if (shard < 0 || flags < 0 || status < 0 || has_signals(fd) ||
+        socket_options_copy(fd, set->fd[shard]) < 0 ||
         real.dup3(set->fd[shard], fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
         return -1;
     real.fcntl(fd, F_SETFL, status);
@@ -116,5 +125,7 @@ void set_own_listens(const struct shard_set *set, int shard, bool listens) {
     uint32_t state = listens ? SHARD_LISTENING : SHARD_SPARE;
     if (atomic_exchange(&set->shared->shards[shard].state, state) == state)
         return;
+    if (listens) /* a child may have taken it out of an instance that it shares with its parent */
+        atomic_fetch_add(&set->shared->shards[shard].epoch, 1);
     set_changed(set);
 }

@@ -93,7 +93,7 @@ static int make_spare(int listener_fd, const struct sockaddr *address, socklen_t
         return -1;
     if (is_beside(listener_fd, spare) && socket_options_copy(listener_fd, spare) == 0 &&
         real.setsockopt(spare, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) == 0 &&
-        bind(spare, address, length) == 0)
+        real.bind(spare, address, length) == 0)
         return spare;
     int saved = errno;
     hidden_close(spare);

@@ -31,11 +31,11 @@ enum { SET_MEMORY_SIZE = sizeof(struct shared) + SHARDS_MAX * sizeof(struct shar
 struct shard_set {
     int users;         /* listeners of this process that are shards of it; 0: the record is free */
     _Atomic int count; /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
-    _Atomic bool is_servers; /* the server shards by itself: see shard_own.c */
-    unsigned steal;          /* thieves per shard */
-    unsigned rotate;         /* accepts between two rotations of a shared queue, 0: never */
-    int fd[SHARDS_MAX]; /* hidden descriptors; fd[0] is -1 where shard 0 is all that the server has
-                           of its own */
+    _Atomic bool is_servers;     /* the server shards by itself: see shard_own.c */
+    unsigned steal;              /* thieves per shard */
+    unsigned rotate;             /* accepts between two rotations of a shared queue, 0: never */
+    _Atomic int fd[SHARDS_MAX];  /* hidden descriptors; fd[0] is -1 where shard 0 is all that the
+                            server has  of its own */
     struct shard_bits abandoned; /* the server's own that it has closed in this process */
     struct shard_bits unkept;    /* its own that are not kept then */
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */

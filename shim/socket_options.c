@@ -154,3 +154,9 @@ int socket_int(int fd, int level, int name) {
     socklen_t length = sizeof value;
     return real.getsockopt(fd, level, name, &value, &length) < 0 ? -1 : value;
 }
+
+uint64_t socket_cookie(int fd) {
+    uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+    return real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
+}

@@ -4,6 +4,8 @@
 #ifndef UNHERD_SOCKET_OPTIONS_H
 #define UNHERD_SOCKET_OPTIONS_H
 
+#include <stdint.h>
+
 /*
  * Gives `to`, a new socket of the same kind, every option in which it differs from `from`. Only
  * differences are set: setting some options, even to the value that they have, changes more than
@@ -21,5 +23,8 @@ int socket_option_is_shared(int level, int name);
 
 /* An option whose value is an int; -1 when it cannot be read. */
 int socket_int(int fd, int level, int name);
+
+/* The kernel's name of a socket, for as long as it lives; 0 when it is none. */
+uint64_t socket_cookie(int fd);
 
 #endif

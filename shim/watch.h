@@ -45,6 +45,8 @@ int watch_wait(unsigned instance, struct wait_call *call);
 int watch_own(int *epfd);
 /* The server is told of a connection of that shard by other means: it may accept it. */
 void watch_tell(unsigned instance, const struct shard *own);
+/* Whether a number was closed while a thread waited in it: it reports what nobody asks about. */
+bool watch_is_spoiled(unsigned instance);
 /* Given back: in the process that made it, or in a child that has it from its parent. */
 void watch_disown(unsigned instance, int epfd);
 
@@ -86,5 +88,14 @@ void watch_process_ends(void);
 
 /* Whether anything of this set is registered by this process. */
 bool watch_has(const struct shard_set *set);
+
+/*
+ * Of the server's own shards: whether some worker, here or in another process, may empty those that
+ * are its neighbours'. One whose own blocks may not.
+ */
+bool watch_may_empty(const struct shard_set *set);
+
+/* The server's own that it has closed, and that nobody empties any more, end. Under the guard. */
+void watch_drop_unemptied(struct shard_set *set);
 
 #endif

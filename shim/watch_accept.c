@@ -185,6 +185,11 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
     return count;
 }
 
+/* A neighbour of the server's own may be shut down or closed at any moment. */
+static bool is_gone_or_empty(int error) {
+    return error == EAGAIN || error == EINVAL || error == EBADF || error == ENOTSOCK;
+}
+
 static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
@@ -197,7 +202,7 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
         int fd = take(own, shards[i], call);
         if (fd >= 0 && watch)
             note_stolen(watch, own->set, shards[i]);
-        if (fd >= 0 || errno != EAGAIN)
+        if (fd >= 0 || !is_gone_or_empty(errno))
             return fd;
     }
     return nothing();

@@ -5,6 +5,7 @@
 #include "local.h"
 #include "real.h"
 #include "watch_shards.h"
+#include "worker.h"
 
 /* What is disarmed after each event could not be, once its number is gone: it becomes what the
  * server asked for, as long as it can. */
@@ -19,14 +20,35 @@ static void leave_to_kernel(struct watch *watch, int fd) {
     real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
 }
 
+/*
+ * What the kernel has registered under a number that is gone, or by a parent, ends with the
+ * socket: then that is not to be kept open by us.
+ */
+static void unkeep_if_out_of_reach(const struct watch *watch, bool last) {
+    struct shard own = watch_shard(watch);
+    if (own.set->is_servers && (watch->frozen || (last && !instance_is_mine(watch->instance))))
+        set_unkeep(own.set, own.number);
+}
+
+/* The number is all that poll() was asked about; a thread that is in it goes on with the socket. */
+static bool is_polled_later(const struct watch *watch) {
+    return watch->instance->is_own && !atomic_load(&watch->instance->waiting);
+}
+
+static void freeze(struct watch *watch) {
+    watch->frozen = true; /* the kernel keeps what is registered while the socket is open */
+    atomic_store(&watch->instance->is_spoiled, true);
+}
+
 static void close_watch(struct watch *watch, int fd, bool last) {
-    bool is_ours = watch->instance->is_own; /* the number is all that poll() was asked about */
-    if (last || (watch->fd == fd && (is_ours || atomic_load(&watch->leaving))))
+    bool ends = is_polled_later(watch) || atomic_load(&watch->leaving);
+    unkeep_if_out_of_reach(watch, last);
+    if (last || (watch->fd == fd && ends))
         shards_end(watch);
     else if (watch->fd == fd && (watch->asked & EPOLLONESHOT) && instance_is_mine(watch->instance))
         leave_to_kernel(watch, fd);
     else if (watch->fd == fd)
-        watch->frozen = true; /* the kernel keeps what is registered while the socket is open */
+        freeze(watch);
 }
 
 void watch_listener_closing(const struct shard *own, int fd, bool last) {
@@ -38,8 +60,13 @@ void watch_listener_closing(const struct shard *own, int fd, bool last) {
 void watch_shard_closing(const struct shard *shard) {
     for (int i = 0; i < watch_end(); i++) {
         struct watch *watch = watch_at(i);
-        if (atomic_load(&watch->set) == shard->set && instance_is_mine(watch->instance))
+        if (atomic_load(&watch->set) != shard->set)
+            continue;
+        if (instance_is_mine(watch->instance))
             shards_unregister(watch, shard->number);
+        else /* a parent's, which this child goes on with: the numbers are the same */
+            real.epoll_ctl(watch->instance->epfd, EPOLL_CTL_DEL, shard->set->fd[shard->number],
+                           NULL);
     }
 }
 
@@ -92,4 +119,22 @@ bool watch_has(const struct shard_set *set) {
         if (atomic_load(&watch_at(i)->set) == set)
             return true;
     return false;
+}
+
+bool watch_may_empty(const struct shard_set *set) {
+    for (int i = 0; i < watch_end(); i++) {
+        const struct watch *watch = watch_at(i);
+        if (atomic_load(&watch->set) == set && !shards_is_alone(watch, set))
+            return true;
+    }
+    return worker_may_empty(set);
+}
+
+void watch_drop_unemptied(struct shard_set *set) {
+    if (!set->is_servers || !bits_count(&set->abandoned) || watch_may_empty(set))
+        return;
+    BITS_EACH (number, &set->abandoned) {
+        watch_shard_closing(&(struct shard){set, number});
+        set_drop(set, number);
+    }
 }

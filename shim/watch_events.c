@@ -126,13 +126,21 @@ static bool take_out(struct watch *watch, const struct shard_set *set, int shard
     return true;
 }
 
-/* Neighbours that are shut down go from the instance; false: there are none. */
+/*
+ * Neighbours that are shut down go from the instance; false: there are none. One may listen again
+ * by now, and the event be of its end all the same; but only once after each change, for it may
+ * also be of something that has the listener's data and is none.
+ */
 static bool take_out_ended(struct watch *watch, const struct shard_set *set) {
-    bool any = false;
+    uint32_t generation = atomic_load(&set->shared->generation);
+    bool any = atomic_exchange(&watch->ended_generation, generation) != generation;
     for (int i = 0; i < set->count; i++)
         if (i != watch->own && set->fd[i] >= 0 && !set_accepts(set, i)) {
             set_own_listens(set, i, false);
-            any |= take_out(watch, set, i);
+            if (set_accepts(set, i)) /* its owner listened again meanwhile */
+                set_own_listens(set, i, true);
+            else
+                any |= take_out(watch, set, i);
         }
     return any;
 }

@@ -96,15 +96,14 @@ static bool may_steal_from(const struct shard_set *set, int shard) {
 }
 
 static void sync_shard(struct watch *watch, const struct shard_set *set, int shard, bool wanted) {
+    /* What the shared memory says is checked: one that does not listen would be reported without
+     * end, and so would one that nobody but its owner may empty. */
+    wanted = wanted && may_steal_from(set, shard);
     bool present = bits_has(&watch->registered, shard);
     uint32_t epoch = atomic_load(&set->shared->shards[shard].epoch);
     if (present && (!wanted || watch->epoch[shard] != epoch))
         shards_unregister(watch, shard);
-    if (!wanted || bits_has(&watch->registered, shard))
-        return;
-    /* What the shared memory says is checked: one that does not listen would be reported without
-     * end. */
-    if (may_steal_from(set, shard) && shards_register(watch, shard) < 0)
+    if (wanted && !bits_has(&watch->registered, shard) && shards_register(watch, shard) < 0)
         shards_lose(watch);
 }
 
@@ -118,7 +117,7 @@ static void leave_to_others(const struct watch *watch, const struct shard_set *s
 }
 
 /* One whose own shard blocks would sleep there when it is told of a neighbour's. */
-static bool is_alone(const struct watch *watch, const struct shard_set *set) {
+bool shards_is_alone(const struct watch *watch, const struct shard_set *set) {
     return set->is_servers && set_blocks(set, watch->own, set->fd[watch->own]);
 }
 
@@ -136,7 +135,7 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
     }
     if (atomic_load(&watch->wide))
         view = listening;
-    if (is_alone(watch, set))
+    if (shards_is_alone(watch, set))
         view = (struct shard_bits){0};
     atomic_store(&watch->is_partial, bits_count(&view) < bits_count(&listening));
     leave_to_others(watch, set, &view);

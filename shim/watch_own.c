@@ -30,6 +30,10 @@ void watch_tell(unsigned instance, const struct shard *own) {
         atomic_store(&watch->told, true);
 }
 
+bool watch_is_spoiled(unsigned instance) {
+    return atomic_load_explicit(&instance_at(instance)->is_spoiled, memory_order_relaxed);
+}
+
 void watch_disown(unsigned instance, int epfd) {
     watch_instance_closing(instance, epfd);
     hidden_close(epfd);

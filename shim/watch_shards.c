@@ -7,6 +7,7 @@
 #include "local.h"
 #include "log.h"
 #include "real.h"
+#include "watch.h"
 #include "worker.h"
 
 enum { RETRY_WAITS = 64 };
@@ -185,6 +186,7 @@ void shards_end(struct watch *watch) {
     watch_free(watch);
     if (is_mine && set->is_servers)
         shards_take_back(instance, set);
+    watch_drop_unemptied(set);
     if (leaves_some) /* it alone may have been told of that */
         set_kick(set);
 }

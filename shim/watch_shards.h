@@ -54,6 +54,9 @@ void shards_take_back(struct instance *instance, struct shard_set *set);
  */
 int shards_renew(struct watch *watch, bool announced);
 
+/* Whether the watch is to keep away from its neighbours' shards. */
+bool shards_is_alone(const struct watch *watch, const struct shard_set *set);
+
 /* Nothing of the watch stays registered; its home, if it has one, stays claimed. */
 void shards_withdraw(struct watch *watch);
 

@@ -19,13 +19,14 @@
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
-    int epfd;               /* the server's number at the time of the first registration */
-    pid_t pid;              /* whose it is; a child that goes on using it only reads */
-    int references;         /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int waiting;    /* threads inside epoll_wait on it */
-    _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
-    _Atomic bool work;      /* something is to be done before the next wait: look at the watches */
-    bool is_own;            /* the library's: it stands for a thread in poll() or select() */
+    int epfd;                /* the server's number at the time of the first registration */
+    pid_t pid;               /* whose it is; a child that goes on using it only reads */
+    int references;          /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int waiting;     /* threads inside epoll_wait on it */
+    _Atomic uint32_t waits;  /* so far; tells whether something happened since the last */
+    _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
+    bool is_own;             /* the library's: it stands for a thread in poll() or select() */
+    _Atomic bool is_spoiled; /* has something registered that is out of reach */
     _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
     _Atomic bool filtered;      /* events of some watch are looked at before the server sees them */
@@ -59,7 +60,8 @@ struct watch {
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
     uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t tried_generation;  /* in which a worker without a home of its own last tried for one */
-    uint32_t seen_concurrent;   /* the same of `concurrent` */
+    _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
+    uint32_t seen_concurrent;          /* the same of `concurrent` */
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
     _Atomic bool is_partial; /* there are shards that it does not watch */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */

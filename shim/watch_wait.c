@@ -25,10 +25,6 @@ static void rotate_where_due(struct watch *watch) {
 }
 
 static void prepare(struct watch *watch) {
-    if (atomic_load(&watch->leaving)) {
-        shards_end(watch);
-        return;
-    }
     shards_repair(watch);
     if (!watch->begun) {
         shards_begin(watch);
@@ -64,6 +60,9 @@ static void prepare_all(struct instance *instance) {
         return;
     atomic_store(&instance->work, false);
     atomic_store(&instance->deaf, false);
+    WATCHES_OF (watch, instance) /* first, for what one leaves another may have at once */
+        if (atomic_load(&watch->leaving))
+            shards_end(watch);
     WATCHES_OF (watch, instance) {
         prepare(watch);
         look_for_leavings(watch);

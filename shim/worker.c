@@ -185,9 +185,11 @@ int worker_number_for_own(const struct shard_set *set) {
     return set->count < SHARDS_MAX ? set->count : -1;
 }
 
-bool worker_is_any(const struct shard_set *set) {
-    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = SHARDS_MAX};
-    return real.fcntl(set->memory_fd, F_GETLK, &all) == 0 && all.l_type != F_UNLCK;
+bool worker_may_empty(const struct shard_set *set) {
+    for (int i = 0; i < set->count; i++)
+        if (set->fd[i] >= 0 && is_claimed_elsewhere(set, i) && !set_blocks(set, i, set->fd[i]))
+            return true;
+    return false;
 }
 
 static uint32_t milliseconds(void) {

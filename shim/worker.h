@@ -69,8 +69,8 @@ void worker_leave_own(struct shard_set *set);
  */
 bool worker_may_add(const struct shard_set *set);
 
-/* Whether some other process owns a shard of the set. */
-bool worker_is_any(const struct shard_set *set);
+/* Of the server's own shards: whether some other process owns one that does not block. */
+bool worker_may_empty(const struct shard_set *set);
 
 /* The number for one more of the server's own: one that was dropped and has no owner elsewhere, or
  * the next; -1: there are too many. */

@@ -3,30 +3,11 @@
  * them before they listen, copy them, shut one down, close one while a thread waits for it, let one
  * block and another not.
  */
-#include "lab.h"
+#include "own.h"
 
 #include <pthread.h>
 
 enum { VISITS = 40 };
-
-static uint16_t port;
-
-/* Bound to the port of the first; it does not listen yet. */
-static int another(int flags) {
-    int fd = MUST(socket(AF_INET, SOCK_STREAM | flags, 0));
-    struct sockaddr_storage address;
-    socklen_t length = loopback(&address, AF_INET, port);
-    MUST(set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1));
-    MUST(bind(fd, (struct sockaddr *)&address, length));
-    port = port_of(fd);
-    return fd;
-}
-
-static int one_more(int flags) {
-    int fd = another(flags);
-    MUST(listen(fd, 100));
-    return fd;
-}
 
 /* ---- in an epoll instance before it listens, as Asio has it ---- */
 
@@ -96,13 +77,6 @@ static void *serve_common(void *unused) {
     return NULL;
 }
 
-static int ask_some(int count) {
-    int answered = 0;
-    for (int i = 0; i < count; i++)
-        answered += ask(port) == 1;
-    return answered;
-}
-
 /* The thread is to notice although nothing ends its wait. */
 static int close_one_of_two(void) {
     int pair[2];
@@ -147,12 +121,6 @@ static void say_ends(int epfd, const char *whose) {
             seen[i] |= events[j].events;
     }
     say("%s: %x %x %x", whose, seen[0], seen[1], seen[2]);
-}
-
-static void settle(int epfd) {
-    struct epoll_event event;
-    for (int i = 0; i < 5; i++)
-        epoll_wait(epfd, &event, 1, 10);
 }
 
 static void same_data(const char *whose, int which) {

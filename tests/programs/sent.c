@@ -86,8 +86,26 @@ static void workers(char **arguments) {
     sent("syscall", WITH_SYSCALL);
 }
 
+/* ---- a list of messages whose end is not there ---- */
+
+static void list(char **arguments) {
+    (void)arguments;
+    int ends[2];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
+    char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        give_up("mmap");
+    MUST(munmap(memory + page, page));
+    struct iovec word = {"x", 1};
+    struct mmsghdr *messages = (struct mmsghdr *)(memory + page) - 1;
+    *messages = (struct mmsghdr){.msg_hdr = {.msg_iov = &word, .msg_iovlen = 1}};
+    say("one of five: %d", sendmmsg(ends[0], messages, 5, 0));
+}
+
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"workers", workers}};
+    static const struct command commands[] = {{"workers", workers}, {"list", list}};
     return RUN_COMMAND(commands, argv);
 }

@@ -123,6 +123,10 @@ end_stepwise() {
   same lifetime closed-by-workers
 }
 
+@test "a list of messages ends in memory that is not there: what comes before is sent" {
+  same sent list
+}
+
 @test "a listener is sent to another process, in whichever way: all its workers go on" {
   same sent workers
   local steal

@@ -84,3 +84,51 @@ source "$BATS_TEST_DIRNAME/lab.bash"
   said=$(UNHERD_LOG=info with auto own_odd families 2>&1)
   [[ $said == *'other processes have sockets of their own'* && $said != *'own shard'* ]] || fail "$said"
 }
+
+@test "one of two sockets is closed: it is kept only if a neighbour may empty it, and sockets that block have none" {
+  same own_gone blocks
+}
+
+@test "a socket was closed, and its only neighbour begins to block, or stops to wait: no connection goes to it any more" {
+  same own_gone begins-to-block
+  same own_gone stops-to-wait
+}
+
+@test "a socket is closed that was copied, or that a daemon has from its parent: nobody is told of it any more" {
+  same own_gone copied
+  same own_gone daemonized
+}
+
+@test "a new socket that a child has too, or that signals were asked for, is not put in a closed one's place" {
+  same own_gone shared
+  same own_gone signalled
+}
+
+@test "a neighbour blocks, or a new one does that took a closed one's place: nobody is told in vain" {
+  same own_ends blocks
+  same own_ends opened-anew
+}
+
+@test "a neighbour is shut down: accept ends as if there were none" {
+  same own_ends shut
+}
+
+@test "a neighbour pauses and listens again, five thousand times: nobody is told of an end" {
+  same own_ends paused
+}
+
+@test "a child goes on with its parent's instance, and closes a neighbour that was shut down: it is not told" {
+  same own_ends ended-and-closed
+}
+
+@test "a child that shares an instance sees a pause: the neighbour is emptied from there all the same later" {
+  same_in "off auto reuseport" own_ends paused-for-child
+}
+
+@test "the number of a socket changes that poll() waits for: it sleeps, and empties its neighbour" {
+  local mode
+  [[ $(plain own_ends moved) == 'served: its own, asleep between' ]]
+  for mode in auto reuseport; do
+    expect 'served: all, asleep between' "$mode" own_ends moved
+  done
+}
