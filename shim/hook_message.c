@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "bound.h"
 #include "listener.h"
@@ -76,11 +77,22 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     return real.sendmsg(fd, message, flags);
 }
 
-/* One after another, since the kernel reads no message before the last is sent, and a later one
- * may not be there. */
+/* The kernel reads no message of a list before the last is sent, and a later one may not be there.
+ */
+static bool is_there(const struct mmsghdr *message) {
+    struct mmsghdr copy;
+    struct iovec to = {&copy, sizeof copy};
+    struct iovec from = {(void *)message, sizeof copy};
+    int saved = errno;
+    bool is_missing = process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0 && errno == EFAULT;
+    errno = saved;
+    return !is_missing;
+}
+
 static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
     for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) {
-        look_before(&messages[i].msg_hdr);
+        if (is_there(&messages[i]))
+            look_before(&messages[i].msg_hdr);
         if (real.sendmmsg(fd, &messages[i], 1, flags) != 1)
             return i ? (int)i : -1;
     }
