@@ -1,6 +1,5 @@
 #include "bound.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -15,28 +14,21 @@ static struct {
 } notes[NOTES];
 static unsigned next_note;
 static atomic_bool has_begun;
-static _Atomic unsigned forks; /* so far */
 
-static void forked(void) {
-    atomic_fetch_add(&forks, 1);
-}
-
-/* Before and after: another thread may bind one while the fork is under way. */
 void bound_begin(void) {
-    if (!atomic_load(&has_begun) && pthread_atfork(forked, forked, forked) == 0)
-        atomic_store(&has_begun, true);
+    atomic_store(&has_begun, true);
 }
 
 static void note(uint64_t cookie) {
     notes[next_note].cookie = cookie;
-    notes[next_note].forks = atomic_load(&forks);
+    notes[next_note].forks = local_forks();
     next_note = (next_note + 1) % NOTES;
 }
 
 static bool is_noted(uint64_t cookie) {
     for (int i = 0; cookie && i < NOTES; i++)
         if (notes[i].cookie == cookie)
-            return notes[i].forks == atomic_load(&forks);
+            return notes[i].forks == local_forks();
     return false;
 }
 

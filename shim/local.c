@@ -25,6 +25,16 @@ static struct local *here(void) {
     return atomic_load_explicit(&local_page, memory_order_acquire);
 }
 
+static _Atomic unsigned forks;
+
+static void forked(void) {
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+unsigned local_forks(void) {
+    return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
 static bool start_with(struct local *page, size_t size) {
     struct local *none = NULL;
     if (madvise(page, size, MADV_WIPEONFORK) < 0) {
@@ -33,6 +43,8 @@ static bool start_with(struct local *page, size_t size) {
     }
     if (!atomic_compare_exchange_strong(&local_page, &none, page))
         munmap(page, size); /* another thread was faster: two guards would guard nothing */
+    else
+        pthread_atfork(forked, forked, forked); /* before too: another thread may be at work */
     return true;
 }
 

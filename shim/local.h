@@ -30,6 +30,12 @@ pid_t local_pid(void);
  */
 bool local_is_borrowed(void);
 
+/*
+ * Changes with every fork() of this process, in the parent and in the child: what both have now
+ * they had then. Not with a raw clone, which no handler sees.
+ */
+unsigned local_forks(void);
+
 /* Takes the guard. False when this very thread holds it already: change nothing, call nothing of
  * ours. */
 bool guard_enter(void);

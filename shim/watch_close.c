@@ -7,8 +7,7 @@
 #include "watch_shards.h"
 #include "worker.h"
 
-/* What is disarmed after each event could not be, once its number is gone: it becomes what the
- * server asked for, as long as it can. */
+/* It becomes what the server asked for, as long as its number is there to say so. */
 static void leave_to_kernel(struct watch *watch, int fd) {
     struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = atomic_load(&watch->data)};
     struct shard own = watch_shard(watch);
@@ -40,14 +39,27 @@ static void freeze(struct watch *watch) {
     atomic_store(&watch->instance->is_spoiled, true);
 }
 
+/*
+ * Without its number, what is disarmed after each event could not be; and a child that has the
+ * instance and the socket too goes on with them, whatever is closed here.
+ */
+static bool is_kernels(const struct watch *watch, bool last) {
+    bool is_wanted = last ? instance_may_be_shared(watch->instance) : watch->asked & EPOLLONESHOT;
+    return is_wanted && !watch->frozen && instance_is_mine(watch->instance);
+}
+
 static void close_watch(struct watch *watch, int fd, bool last) {
-    bool ends = is_polled_later(watch) || atomic_load(&watch->leaving);
+    bool ends = last || is_polled_later(watch);
     unkeep_if_out_of_reach(watch, last);
-    if (last || (watch->fd == fd && ends))
+    if (watch->fd != fd && !last)
+        return;
+    if (atomic_load(&watch->leaving))
         shards_end(watch);
-    else if (watch->fd == fd && (watch->asked & EPOLLONESHOT) && instance_is_mine(watch->instance))
+    else if (is_kernels(watch, last))
         leave_to_kernel(watch, fd);
-    else if (watch->fd == fd)
+    else if (ends)
+        shards_end(watch);
+    else
         freeze(watch);
 }
 
@@ -85,7 +97,7 @@ void watch_instance_closing(unsigned index, int epfd) {
         return;
     if (--instance->references == 0)
         WATCHES_OF (watch, instance)
-            shards_end(watch);
+            shards_end_with_instance(watch);
     else if (instance->epfd == epfd)
         rename_instance(instance, index, epfd);
     guard_leave();

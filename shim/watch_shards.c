@@ -171,22 +171,34 @@ static void leave_home(const struct watch *watch, struct shard_set *set) {
         worker_release(set, watch->home);
 }
 
-void shards_end(struct watch *watch) {
+static void leave(struct watch *watch, struct shard_set *set) {
+    if (watch->begun)
+        atomic_fetch_sub(&set->shared->workers, 1);
+    if (watch->has_home)
+        leave_home(watch, set);
+}
+
+static void end(struct watch *watch, bool withdraws) {
     struct shard_set *set = atomic_load(&watch->set);
     struct instance *instance = watch->instance;
     bool is_mine = instance_is_mine(instance);
     bool leaves_some = is_mine && watch->has_home && shards_leave_some(watch);
-    if (is_mine) {
+    if (is_mine && withdraws)
         shards_withdraw(watch);
-        if (watch->begun)
-            atomic_fetch_sub(&set->shared->workers, 1);
-        if (watch->has_home)
-            leave_home(watch, set);
-    }
+    if (is_mine)
+        leave(watch, set);
     watch_free(watch);
     if (is_mine && set->is_servers)
         shards_take_back(instance, set);
     watch_drop_unemptied(set);
     if (leaves_some) /* it alone may have been told of that */
         set_kick(set);
+}
+
+void shards_end(struct watch *watch) {
+    end(watch, true);
+}
+
+void shards_end_with_instance(struct watch *watch) {
+    end(watch, !instance_may_be_shared(watch->instance));
 }

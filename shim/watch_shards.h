@@ -63,6 +63,10 @@ void shards_withdraw(struct watch *watch);
 /* The watch ends: withdrawn, its home released, its record free. */
 void shards_end(struct watch *watch);
 
+/* The same where its instance is closed: a child that has that too goes on with what is registered.
+ */
+void shards_end_with_instance(struct watch *watch);
+
 /* The shards that the workers of this very process own, of the same set. */
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours);
 

@@ -42,8 +42,12 @@ static struct instance *instance_make(int epfd) {
         if (instances[i].references)
             continue;
         bool is_own = fd_kind_of(fd_entry(epfd)) == FD_HIDDEN;
-        instances[i] = (struct instance){
-            .epfd = epfd, .pid = local_pid(), .references = 1, .is_own = is_own, .first = NO_WATCH};
+        instances[i] = (struct instance){.epfd = epfd,
+                                         .pid = local_pid(),
+                                         .forks = local_forks(),
+                                         .references = 1,
+                                         .is_own = is_own,
+                                         .first = NO_WATCH};
         fd_set_entry(epfd, is_own ? FD_HIDDEN : FD_INSTANCE, is_own ? i + 1 : i);
         return &instances[i];
     }
@@ -57,6 +61,10 @@ struct instance *instance_for(int epfd) {
 
 bool instance_is_mine(const struct instance *instance) {
     return instance->pid == local_pid();
+}
+
+bool instance_may_be_shared(const struct instance *instance) {
+    return !instance->is_own && instance->forks != local_forks();
 }
 
 struct watch *watch_find(const struct instance *instance, int fd) {

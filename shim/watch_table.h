@@ -21,6 +21,7 @@ enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 struct instance {
     int epfd;                /* the server's number at the time of the first registration */
     pid_t pid;               /* whose it is; a child that goes on using it only reads */
+    unsigned forks;          /* local_forks() when it was first used */
     int references;          /* descriptors of this process that name it; 0: the record is free */
     _Atomic int waiting;     /* threads inside epoll_wait on it */
     _Atomic uint32_t waits;  /* so far; tells whether something happened since the last */
@@ -92,6 +93,9 @@ struct instance *instance_for(int epfd);
 struct instance *instance_find(int epfd);
 /* Whether this process may change what the instance has registered. */
 bool instance_is_mine(const struct instance *instance);
+
+/* Whether a child may have it too, and wait in it: what is registered is the kernel's to end. */
+bool instance_may_be_shared(const struct instance *instance);
 
 struct watch *watch_find(const struct instance *instance, int fd);
 struct watch *watch_find_shard(const struct instance *instance, const struct shard *own);

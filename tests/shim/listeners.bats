@@ -134,3 +134,7 @@ end_stepwise() {
     UNHERD_STEAL=$steal expect "$(plain sent workers)" reuseport sent workers
   done
 }
+
+@test "a child goes on with its parent's epoll instance, and the parent closes it, or the listener" {
+  same shared_instance closed
+}
