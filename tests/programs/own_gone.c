@@ -180,15 +180,18 @@ static void daemonized(char **arguments) {
 
 /* ---- a new socket could take the closed one's place ---- */
 
+static int bound_after_one_closed(void) {
+    int open = one_more(SOCK_NONBLOCK);
+    int closed = one_more(SOCK_NONBLOCK);
+    settle(watching(open, EPOLLIN));
+    close(closed);
+    return another(SOCK_NONBLOCK);
+}
+
 /* Its child has the socket too, and waits for connections there. */
 static void shared(char **arguments) {
     (void)arguments;
-    int open = one_more(SOCK_NONBLOCK);
-    int closed = one_more(SOCK_NONBLOCK);
-    int epfd = watching(open, EPOLLIN);
-    settle(epfd);
-    close(closed);
-    int fd = another(SOCK_NONBLOCK);
+    int fd = bound_after_one_closed();
     int begin[2];
     MUST(pipe(begin));
     pid_t pid = fork_bound();
@@ -215,12 +218,7 @@ static void count_signal(int number) {
 /* A signal for each connection was asked for before it listens. */
 static void signalled(char **arguments) {
     (void)arguments;
-    int open = one_more(SOCK_NONBLOCK);
-    int closed = one_more(SOCK_NONBLOCK);
-    int epfd = watching(open, EPOLLIN);
-    settle(epfd);
-    close(closed);
-    int fd = another(SOCK_NONBLOCK);
+    int fd = bound_after_one_closed();
     signal(SIGIO, count_signal);
     MUST(fcntl(fd, F_SETOWN, getpid()));
     MUST(fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC));
