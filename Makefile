@@ -129,7 +129,7 @@ lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that o
 	@tools/lint.sh
 
 format: ## lay the C sources out with clang-format
-	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c)
+	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c tests/programs/*/*.[ch])
 
 cost: $(BUILD)/cost $(BUILD)/libunherd.so ## what a call on a descriptor that is not ours costs more
 	@LD_PRELOAD=$(abspath $(BUILD)/libunherd.so) $(BUILD)/cost
@@ -228,6 +228,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lcmocka -ldl
 
+$(BUILD)/programs/schedule: $(call objects,$(wildcard tests/programs/schedule/*.c))
 $(BUILD)/programs/%: $(BUILD)/obj/tests/programs/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -pthread

@@ -1,0 +1,451 @@
+/*
+ * schedule: random schedules of workers around one listener, each checked against what must hold
+ * whenever nothing moves. The parts are in schedule/.
+ *
+ * usage: schedule KEY=NUMBER...
+ *   seed=1         of the first schedule; the same seed makes the same steps
+ *   schedules=1    how many, with the seeds that follow
+ *   steps=40       in each
+ *   stuck=8        so many workers at most wait no more and keep what they have; below 8, another
+ *                  worker comes at once for one that is killed
+ *   trace=0        1: says the steps
+ *
+ * At a violation: the seed, the steps until then, the state; and it ends with 1.
+ */
+#include "schedule/schedule.h"
+
+enum { LOG_SIZE = 1 << 16 };
+
+static struct {
+    int seed, schedules, steps, stuck, trace;
+} plan = {.seed = 1, .schedules = 1, .steps = 40, .stuck = WORKERS};
+
+static struct {
+    long schedules, steps, connections, kills;
+    int queues;
+    size_t log_size;
+    char log[LOG_SIZE]; /* the steps of this schedule; they outlive the process that makes them */
+} * totals;
+
+static uint64_t random_state;
+
+/* ---- what is said ---- */
+
+long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    size_t room = LOG_SIZE - totals->log_size;
+    int size = vsnprintf(totals->log + totals->log_size, room, format, list);
+    va_end(list);
+    if (size > 0 && (size_t)size < room)
+        totals->log_size += (size_t)size;
+}
+
+static const char *const kinds[] = {"level", "edge", "poll", "select", "accept"};
+static const char *const moods[] = {"busy", "idle", "once"};
+
+static void print_worker(int number) {
+    const struct worker *worker = &crew[number];
+    if (worker->lives)
+        printf("%d: %s %s, pid %d, thread %d, %s%s%s%s%s, last in system call %ld\n", number,
+               kinds[worker->kind], worker->is_thread ? "thread" : "process", worker->pid,
+               worker->tid, moods[worker->mood], worker->is_stopped ? ", stopped" : "",
+               worker->is_open ? ", open" : "", worker->is_added ? ", added" : "",
+               worker->is_deaf ? ", deaf" : "", sleeps_in(worker->tid));
+}
+
+void violation(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    printf("violation: ");
+    vprintf(format, list);
+    va_end(list);
+    printf("\n%d connections wait\n", clients_waiting());
+    for (int i = 0; i < WORKERS; i++)
+        print_worker(i);
+    kernel_print();
+    fflush(stdout);
+    _exit(1);
+}
+
+/* ---- chance ---- */
+
+/* splitmix64, the same everywhere. */
+static unsigned below(unsigned end) {
+    uint64_t z = random_state += 0x9E3779B97F4A7C15U;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+    return (unsigned)((z ^ (z >> 31)) % end);
+}
+
+/* With a listener that blocks, who waits for edges would sleep in its last accept. */
+static enum kind any_kind(void) {
+    static const enum kind for_blocking[] = {LEVEL, POLL, SELECT, ACCEPT, ACCEPT, ACCEPT};
+    static const enum kind for_others[] = {LEVEL, LEVEL, EDGE, EDGE, POLL, SELECT};
+    unsigned any = below(6);
+    return listener_blocks ? for_blocking[any] : for_others[any];
+}
+
+/* ---- the quiet points ---- */
+
+static void until_at_rest(void) {
+    long long end = milliseconds() + PATIENCE_MS;
+    while (!crew_is_at_rest()) {
+        if (milliseconds() > end)
+            violation("a worker does not come to rest");
+        moment();
+    }
+}
+
+/* What a thread gives back at its end comes a moment after its report. */
+static void until_right(void) {
+    long long end = milliseconds() + PATIENCE_MS;
+    const char *wrong;
+    while ((wrong = kernel_check())) {
+        if (milliseconds() > end)
+            violation("%s", wrong);
+        moment();
+    }
+}
+
+static void quiet(void) {
+    note("  quiet, %d watch\n", crew_count_watching());
+    crew_collect();
+    if (crew_count_watching() > 0)
+        clients_settle();
+    until_at_rest();
+    until_right();
+    if (kernel_queues() > totals->queues)
+        totals->queues = kernel_queues();
+}
+
+/* ---- the steps: whether one is possible for a worker, and what is done ---- */
+
+static bool takes_orders(const struct worker *worker) {
+    return worker->lives && !worker->is_stopped;
+}
+
+/* Nobody was told of a connection that is still to be taken, once it is quiet. */
+static bool can_be_settled(void) {
+    return clients_waiting() == 0 || crew_count_watching() > 0;
+}
+
+static bool may_stick(int more) {
+    return crew_count_stuck() + more <= plan.stuck;
+}
+
+static int count_watching_in(pid_t pid) {
+    int count = 0;
+    for (int i = 0; i < WORKERS; i++)
+        count += crew_watches(&crew[i]) && crew[i].pid == pid;
+    return count;
+}
+
+static bool is_free(const struct worker *worker) {
+    return !worker->lives;
+}
+
+static void start(int number) {
+    enum kind kind = any_kind();
+    enum what what = below(2) ? SERVE_ONE : SERVE_ALL;
+    note("%d start %s, serve %s\n", number, kinds[kind], what == SERVE_ONE ? "one" : "all");
+    crew_start(number, kind);
+    crew_order(number, what);
+}
+
+static bool is_host(const struct worker *worker) {
+    bool any = false;
+    for (int i = 0; i < WORKERS; i++)
+        any |= is_free(&crew[i]);
+    return any && takes_orders(worker) && !worker->is_deaf && !worker->is_thread;
+}
+
+static void host(int number) {
+    enum kind kind = any_kind();
+    int guest = 0;
+    while (!is_free(&crew[guest]))
+        guest++;
+    note("%d host %d %s\n", number, guest, kinds[kind]);
+    crew_host(guest, number, kind);
+    crew_order(guest, SERVE_ONE);
+}
+
+static bool can_serve(const struct worker *worker) {
+    return takes_orders(worker) && (!worker->is_open || worker->is_added) && !worker->is_deaf;
+}
+
+static void serve(int number) {
+    enum what what = below(2) ? SERVE_ONE : SERVE_ALL;
+    note("%d serve %s\n", number, what == SERVE_ONE ? "one" : "all");
+    crew_order(number, what);
+}
+
+static bool can_serve_once(const struct worker *worker) {
+    return can_serve(worker) && may_stick(crew_watches(worker));
+}
+
+static void serve_once(int number) {
+    note("%d serve once\n", number);
+    crew_order(number, SERVE_ONCE);
+}
+
+static bool can_be_busy(const struct worker *worker) {
+    return takes_orders(worker) && worker->mood != BUSY && may_stick(crew_watches(worker));
+}
+
+static void be_busy(int number) {
+    note("%d busy\n", number);
+    crew_order(number, BE_BUSY);
+}
+
+static bool can_delete(const struct worker *worker) {
+    return takes_orders(worker) && worker->is_added && !worker->is_deaf;
+}
+
+static void delete (int number) {
+    note("%d delete\n", number);
+    crew_order(number, DELETE);
+}
+
+static bool can_add(const struct worker *worker) {
+    return takes_orders(worker) && worker->is_open && !worker->is_added && !worker->is_deaf;
+}
+
+static void add(int number) {
+    note("%d add\n", number);
+    crew_order(number, ADD);
+}
+
+static bool can_close(const struct worker *worker) {
+    return takes_orders(worker) && worker->is_open;
+}
+
+static void close_instance(int number) {
+    note("%d close\n", number);
+    crew_order(number, CLOSE);
+}
+
+static bool can_let_go(const struct worker *worker) {
+    return takes_orders(worker) && !worker->is_deaf && crew_size_of(worker->pid) == 1;
+}
+
+static void let_go(int number) {
+    note("%d let go\n", number);
+    crew_order(number, LET_GO);
+}
+
+static bool can_stop(const struct worker *worker) {
+    int here = count_watching_in(worker->pid);
+    return takes_orders(worker) && crew_count_watching() > here && may_stick(here);
+}
+
+static void stop(int number) {
+    quiet();
+    note("%d stop\n", number);
+    crew_stop(crew[number].pid);
+}
+
+static bool can_continue(const struct worker *worker) {
+    return worker->lives && worker->is_stopped;
+}
+
+static void go_on(int number) {
+    note("%d continue\n", number);
+    crew_continue(crew[number].pid);
+}
+
+/* A process ends with all its threads, of which each might have a connection. */
+static bool can_end(const struct worker *worker) {
+    bool is_alone = worker->is_thread || crew_size_of(worker->pid) == 1;
+    return takes_orders(worker) && (is_alone || can_be_settled());
+}
+
+static void end(int number) {
+    pid_t pid = crew[number].pid;
+    if (!crew[number].is_thread && crew_size_of(pid) > 1)
+        quiet();
+    note("%d end\n", number);
+    if (crew[number].is_thread)
+        crew_order(number, END);
+    else
+        crew_end(pid, false);
+}
+
+static bool can_be_killed(const struct worker *worker) {
+    return worker->lives && can_be_settled();
+}
+
+static void be_killed(int number) {
+    quiet();
+    note("%d kill\n", number);
+    crew_end(crew[number].pid, true);
+    totals->kills++;
+    if (plan.stuck < WORKERS)
+        start(number);
+}
+
+static bool is_any(const struct worker *worker) {
+    (void)worker;
+    return true;
+}
+
+static void come(int number) {
+    (void)number;
+    int count = 1 + (int)below(5);
+    note("connect %d\n", count);
+    clients_connect(count);
+    totals->connections += count;
+}
+
+static const struct step {
+    unsigned weight;
+    bool (*is_possible)(const struct worker *worker);
+    void (*make)(int number);
+} steps[] = {
+    {12, is_free, start},
+    {4, is_host, host},
+    {16, can_serve, serve},
+    {4, can_serve_once, serve_once},
+    {7, can_be_busy, be_busy},
+    {4, can_delete, delete},
+    {6, can_add, add},
+    {3, can_close, close_instance},
+    {1, can_let_go, let_go},
+    {4, can_stop, stop},
+    {8, can_continue, go_on},
+    {3, can_end, end},
+    {3, can_be_killed, be_killed},
+    {25, is_any, come},
+};
+
+static const struct step *any_step(void) {
+    enum { COUNT = sizeof steps / sizeof steps[0] };
+    unsigned sum = 0;
+    for (int i = 0; i < COUNT; i++)
+        sum += steps[i].weight;
+    unsigned left = below(sum);
+    const struct step *step = steps;
+    while (left >= step->weight)
+        left -= step++->weight;
+    return step;
+}
+
+/* The last one, that connections come, is always possible. */
+static void make_step(void) {
+    const struct step *step;
+    int number;
+    do {
+        step = any_step();
+        number = (int)below(WORKERS);
+    } while (!step->is_possible(&crew[number]));
+    step->make(number);
+    totals->steps++;
+    if (below(2))
+        quiet();
+}
+
+/* ---- a schedule ---- */
+
+/* Somebody watches, or what is still queued would have no answer. */
+static void have_one_watch(void) {
+    for (int i = 0; i < WORKERS && !crew_count_watching(); i++) {
+        if (is_free(&crew[i]))
+            start(i);
+        if (can_add(&crew[i]))
+            add(i);
+        if (can_serve(&crew[i]))
+            serve(i);
+    }
+    if (!crew_count_watching()) { /* all have let go of the listener */
+        end(0);
+        start(0);
+    }
+}
+
+static void finish(void) {
+    for (int i = 0; i < WORKERS; i++)
+        if (can_continue(&crew[i]))
+            go_on(i);
+    have_one_watch();
+    quiet();
+    for (int i = 0; i < WORKERS; i++)
+        if (crew[i].lives && !crew[i].is_thread)
+            crew_end(crew[i].pid, below(2));
+    quiet();
+    kernel_check_end();
+}
+
+static void run(int seed) {
+    random_state = (uint64_t)seed;
+    crew_open(below(4) == 0);
+    note("a listener that %s\n", listener_blocks ? "blocks" : "does not block");
+    kernel_begin();
+    for (int i = 0; i < plan.steps; i++)
+        make_step();
+    finish();
+    totals->schedules++;
+}
+
+static void run_in_child(int seed) {
+    int status;
+    totals->log_size = 0;
+    memset(totals->log, 0, 1);
+    pid_t pid = fork_bound();
+    if (pid == 0) {
+        run(seed);
+        exit(0);
+    }
+    MUST(waitpid(pid, &status, 0));
+    if (status || plan.trace)
+        printf("seed %d, the steps:\n%s", seed, totals->log);
+    if (status) {
+        printf("seed=%d steps=%d stuck=%d: ended with status %#x\n", seed, plan.steps, plan.stuck,
+               (unsigned)status);
+        exit(1);
+    }
+}
+
+static void read_plan(char **arguments) {
+    const struct {
+        const char *name;
+        int *value;
+    } keys[] = {{"seed", &plan.seed},
+                {"schedules", &plan.schedules},
+                {"steps", &plan.steps},
+                {"stuck", &plan.stuck},
+                {"trace", &plan.trace}};
+    for (; *arguments; arguments++)
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+            size_t length = strlen(keys[i].name);
+            if (!strncmp(*arguments, keys[i].name, length) && (*arguments)[length] == '=')
+                *keys[i].value = atoi(*arguments + length + 1);
+        }
+}
+
+/* The library's descriptors are told from ours by where they are, at the top of these. */
+static void limit_descriptors(void) {
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit));
+    limit.rlim_cur = 1024;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    lab_start(0); /* each schedule has an alarm of its own */
+    read_plan(argv + 1);
+    limit_descriptors();
+    totals = shared_memory(sizeof *totals);
+    for (int i = 0; i < plan.schedules; i++)
+        run_in_child(plan.seed + i);
+    say("%ld schedules, %ld steps, %ld connections, %ld kills", totals->schedules, totals->steps,
+        totals->connections, totals->kills);
+    fprintf(stderr, "at most %d queues\n", totals->queues);
+    return 0;
+}
