@@ -50,7 +50,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses conformance model fuzz soak unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
+.PHONY: all help demo check table losses conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
 
@@ -92,6 +92,12 @@ SECONDS ?= 600
 soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 each: nothing grows
 	@$(MAKE) --no-print-directory all
 	@tests/soak.sh $(BUILD) $(SECONDS)
+
+SCHEDULES ?= 1000
+FIRST ?= 1
+schedules: packages-check ## random schedules of workers in every mode, SCHEDULES=1000 from seed FIRST=1 on
+	@$(MAKE) --no-print-directory all tests
+	@SCHEDULES=$(SCHEDULES) FIRST=$(FIRST) TESTED_BUILD=$(abspath $(BUILD)) bats --timing tests/shim/schedules.bats
 
 unit: packages-check ## the unit tests alone
 	@$(MAKE) --no-print-directory tests

@@ -8,7 +8,9 @@
  *   steps=40       in each
  *   stuck=8        so many workers at most wait no more and keep what they have; below 8, another
  *                  worker comes at once for one that is killed
- *   trace=0        1: says the steps
+ *   abrupt=1       0: nobody becomes busy while connections come. A worker that was told of one in
+ * a neighbour's queue may take another from its home, and others do not know of the first until it
+ * waits again trace=0        1: says the steps
  *
  * At a violation: the seed, the steps until then, the state; and it ends with 1.
  */
@@ -17,8 +19,8 @@
 enum { LOG_SIZE = 1 << 16 };
 
 static struct {
-    int seed, schedules, steps, stuck, trace;
-} plan = {.seed = 1, .schedules = 1, .steps = 40, .stuck = WORKERS};
+    int seed, schedules, steps, stuck, abrupt, trace;
+} plan = {.seed = 1, .schedules = 1, .steps = 40, .stuck = WORKERS, .abrupt = 1};
 
 static struct {
     long schedules, steps, connections, kills;
@@ -84,11 +86,17 @@ static unsigned below(unsigned end) {
     return (unsigned)((z ^ (z >> 31)) % end);
 }
 
-/* With a listener that blocks, who waits for edges would sleep in its last accept. */
+/*
+ * With a listener that blocks, who waits for edges would sleep in its last accept; and who waits in
+ * epoll and finds nothing waits in accept too, for the library a second worker, and stuck as soon
+ * as the first waits again.
+ */
 static enum kind any_kind(void) {
     static const enum kind for_blocking[] = {LEVEL, POLL, SELECT, ACCEPT, ACCEPT, ACCEPT};
     static const enum kind for_others[] = {LEVEL, LEVEL, EDGE, EDGE, POLL, SELECT};
     unsigned any = below(6);
+    if (listener_blocks && plan.stuck < WORKERS && any == 0)
+        any++;
     return listener_blocks ? for_blocking[any] : for_others[any];
 }
 
@@ -187,7 +195,7 @@ static void serve(int number) {
 }
 
 static bool can_serve_once(const struct worker *worker) {
-    return can_serve(worker) && may_stick(crew_watches(worker));
+    return plan.abrupt && can_serve(worker) && may_stick(crew_watches(worker) || !worker->holds);
 }
 
 static void serve_once(int number) {
@@ -200,6 +208,8 @@ static bool can_be_busy(const struct worker *worker) {
 }
 
 static void be_busy(int number) {
+    if (!plan.abrupt)
+        quiet();
     note("%d busy\n", number);
     crew_order(number, BE_BUSY);
 }
@@ -286,8 +296,10 @@ static void be_killed(int number) {
     note("%d kill\n", number);
     crew_end(crew[number].pid, true);
     totals->kills++;
-    if (plan.stuck < WORKERS)
-        start(number);
+    if (plan.stuck == WORKERS)
+        return;
+    start(number); /* nobody says that a worker was killed; the next one that claims does */
+    quiet();
 }
 
 static bool is_any(const struct worker *worker) {
@@ -405,8 +417,8 @@ static void run_in_child(int seed) {
     if (status || plan.trace)
         printf("seed %d, the steps:\n%s", seed, totals->log);
     if (status) {
-        printf("seed=%d steps=%d stuck=%d: ended with status %#x\n", seed, plan.steps, plan.stuck,
-               (unsigned)status);
+        printf("seed=%d steps=%d stuck=%d abrupt=%d: ended with status %#x\n", seed, plan.steps,
+               plan.stuck, plan.abrupt, (unsigned)status);
         exit(1);
     }
 }
@@ -415,11 +427,8 @@ static void read_plan(char **arguments) {
     const struct {
         const char *name;
         int *value;
-    } keys[] = {{"seed", &plan.seed},
-                {"schedules", &plan.schedules},
-                {"steps", &plan.steps},
-                {"stuck", &plan.stuck},
-                {"trace", &plan.trace}};
+    } keys[] = {{"seed", &plan.seed},   {"schedules", &plan.schedules}, {"steps", &plan.steps},
+                {"stuck", &plan.stuck}, {"abrupt", &plan.abrupt},       {"trace", &plan.trace}};
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             size_t length = strlen(keys[i].name);

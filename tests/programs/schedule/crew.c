@@ -157,11 +157,12 @@ static void note(struct worker *worker, enum what what) {
     if (what == CLOSE)
         worker->is_open = worker->is_added = worker->holds = false;
     if (what == LET_GO)
-        worker->is_deaf = true, worker->holds = false;
+        worker->is_deaf = true, worker->has_waited = worker->holds = false;
     if (worker->mood == IDLE) /* a wait without the listener gives back what it held */
         worker->holds = crew_can_watch(worker);
     else if (worker->mood == ONCE)
         worker->holds |= crew_can_watch(worker);
+    worker->has_waited |= worker->holds;
 }
 
 void crew_order(int number, enum what what) {

@@ -22,6 +22,7 @@ static int visible_at_first;
 static int master_at_first;
 static char said[SAID_MOST];
 static unsigned long queues[QUEUES_MOST];
+static unsigned lengths[QUEUES_MOST]; /* of the queues */
 static int queue_count;
 
 #define WRONG(...) (snprintf(said, sizeof said, __VA_ARGS__), said)
@@ -113,19 +114,21 @@ int kernel_queues(void) {
 /* The listening sockets of our port, which the kernel lists before all others. */
 static void list_queues(void) {
     char line[256];
-    unsigned port, state;
+    unsigned port, state, length;
     unsigned long inode;
     FILE *file = fopen("/proc/net/tcp", "re");
     if (!file || !fgets(line, sizeof line, file))
         give_up("/proc/net/tcp");
     for (queue_count = 0; fgets(line, sizeof line, file);) {
-        if (sscanf(line, " %*d: %*x:%x %*x:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu", &port, &state,
-                   &inode) != 3)
+        if (sscanf(line, " %*d: %*x:%x %*x:%*x %x %*x:%x %*x:%*x %*x %*u %*u %lu", &port, &state,
+                   &length, &inode) != 4)
             continue;
         if (state != 0x0A)
             break;
-        if (port == port_of(listener_fd) && queue_count < QUEUES_MOST)
-            queues[queue_count++] = inode;
+        if (port != port_of(listener_fd) || queue_count == QUEUES_MOST)
+            continue;
+        lengths[queue_count] = length;
+        queues[queue_count++] = inode;
     }
     fclose(file);
 }
@@ -209,8 +212,9 @@ static int locks_of(pid_t pid, const pid_t *owners) {
 static int claims_most(pid_t pid) {
     int count = 0;
     for (int i = 0; i < WORKERS; i++)
-        if (crew[i].lives && crew[i].pid == pid && crew[i].holds)
-            count += has_instance(crew[i].kind) && listener_blocks ? 2 : 1;
+        if (crew[i].lives && crew[i].pid == pid)
+            count += crew[i].holds +
+                     (crew[i].has_waited && has_instance(crew[i].kind) && listener_blocks);
     return count;
 }
 
@@ -309,17 +313,38 @@ void kernel_check_end(void) {
         violation("somebody listens in the end");
 }
 
+static void print_registered(pid_t pid, const char *number) {
+    bool covered[QUEUES_MOST] = {false};
+    mark_registered(covered, pid, number);
+    printf("pid %d, instance %s:", pid, number);
+    for (int i = 0; i < queue_count; i++)
+        if (covered[i])
+            printf(" %lu", queues[i]);
+    printf("\n");
+}
+
+static void print_instances(pid_t pid) {
+    DIR *directory = open_directory(pid);
+    const struct dirent *entry;
+    while (directory && (entry = readdir(directory)))
+        if (is_link(pid, entry->d_name, "anon_inode:[eventpoll]"))
+            print_registered(pid, entry->d_name);
+    if (directory)
+        closedir(directory);
+}
+
 void kernel_print(void) {
     pid_t owners[QUEUES_MOST] = {0};
     list_queues();
-    printf("queues:");
     for (int i = 0; i < queue_count; i++)
-        printf(" %lu%s", queues[i], queues[i] == listener_inode ? " (the listener's)" : "");
-    printf("\nclaims:");
+        printf("queue %lu%s: %u wait\n", queues[i],
+               queues[i] == listener_inode ? ", the listener's" : "", lengths[i]);
     if (shared)
         list_claims(owners);
     for (int i = 0; i < QUEUES_MOST; i++)
         if (owners[i])
-            printf(" %d by %d", i, owners[i]);
-    printf("\n");
+            printf("claim %d: pid %d\n", i, owners[i]);
+    for (int i = 0; i < WORKERS; i++)
+        if (crew[i].lives && !crew[i].is_thread)
+            print_instances(crew[i].pid);
 }

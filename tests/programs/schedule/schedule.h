@@ -39,6 +39,7 @@ struct worker {
     bool is_open;    /* it has an instance */
     bool is_added;   /* the listener, to the instance */
     bool is_deaf;    /* its process has closed the listener */
+    bool has_waited; /* while its process had the listener */
     bool holds;      /* it has waited, and nothing has ended that yet for the library */
     enum kind kind;
     enum mood mood;
