@@ -115,9 +115,13 @@ void watch_process_ends(void) {
         return;
     for (int i = 0; i < watch_end(); i++) {
         const struct watch *watch = watch_at(i);
-        const struct shard_set *set = atomic_load(&watch->set);
-        if (set && watch->has_home && instance_is_mine(watch->instance) && shards_leave_some(watch))
+        struct shard_set *set = atomic_load(&watch->set);
+        if (!set || !watch->has_home || !instance_is_mine(watch->instance))
+            continue;
+        if (shards_leave_some(watch))
             set_kick(set);
+        if (!watch->shares_home)
+            worker_release(set, watch->home);
     }
     guard_leave();
 }

@@ -130,7 +130,7 @@ static void add_neighbours(const struct shard_set *set, int home, const struct s
         int i = (home + step) % set->count;
         if (!bits_has(listening, i))
             continue;
-        if (neighbours++ < set->steal || is_orphan(set, i, ours))
+        if (is_orphan(set, i, ours) || neighbours++ < set->steal)
             bits_add(view, i);
     }
 }
