@@ -63,7 +63,9 @@ demo: packages-build ## install what is missing, build, show the main job on the
 	@tools/demo.sh $(BUILD)
 
 check: packages-check ## install what the tests need, build, run all tests
-	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory -j$$(nproc) all tests
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=build/clang CC=clang CI=1 all tests
+	@tests/run.sh build/clang clang
 	@tests/run.sh $(BUILD)
 
 table: packages-check ## make the README's table of servers anew

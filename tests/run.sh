@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Runs the tests of one build and ends with the line "N passed, N failed".
-# usage: run.sh BUILD [unit|asan|tsan|musl|arm64]
+# usage: run.sh BUILD [unit|clang|asan|tsan|musl|arm64]
 #   unit  the cmocka tests alone
 #   tsan  programs with threads, with the library linked into them, under the thread sanitizer
 #   musl  tests/shim with a library and programs that are linked with musl
 #   arm64 the cmocka tests under qemu-user, which has not all that the kernel has
+#   clang the cmocka tests, and those of epoll's events: what another compiler made of the library
 #   asan  the cmocka tests, and tests/shim with the library of that build behind the address sanitizer
 set -euo pipefail
 
-[[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|asan|tsan|musl|arm64]" >&2; exit 2; }
+[[ $# -ge 1 && $# -le 2 ]] || { echo "usage: run.sh BUILD [unit|clang|asan|tsan|musl|arm64]" >&2; exit 2; }
 tests=$(cd "$(dirname "$0")" && pwd)
 TESTED_BUILD=$(cd "$1" && pwd)
 TESTED_PRELOAD=$TESTED_BUILD/libunherd.so
@@ -89,6 +90,10 @@ case ${2:-all} in
     run_bats tool servers shim
     ;;
   unit) run_unit ;;
+  clang)
+    run_unit
+    run "tests/shim/events.bats" bats --formatter tap --timing "$tests/shim/events.bats"
+    ;;
   asan)
     # disable_coredump=0: else the sanitizer calls setrlimit, our hook, before it is ready for instrumented code.
     export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1:disable_coredump=0
