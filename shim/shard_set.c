@@ -295,6 +295,19 @@ void set_kick(const struct shard_set *set) {
     atomic_fetch_add(&set->shared->kicks_done, 1);
 }
 
+/*
+ * One queue has no kick, which all its waits would cost something. But shutdown() for writing,
+ * which a socket that listens does not do, wakes all who wait for it, EPOLLEXCLUSIVE or not
+ * (sk_state_change in the kernel's inet_shutdown); who finds nothing queued there sleeps on,
+ * without a return.
+ */
+void set_pass_on(const struct shard_set *set, int own_fd) {
+    if (set->count > 1)
+        set_kick(set);
+    else if (own_fd >= 0)
+        real.shutdown(own_fd, SHUT_WR);
+}
+
 void set_changed(const struct shard_set *set) {
     atomic_fetch_add(&set->shared->generation, 1);
     set_kick(set);

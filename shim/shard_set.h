@@ -108,6 +108,10 @@ bool set_blocks(const struct shard_set *set, int shard, int fd);
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
 
+/* Wakes whoever waits for the set's queues, so that each looks at what somebody was told of and
+ * leaves; own_fd: the server's number for its own, if that is still open, else -1. */
+void set_pass_on(const struct shard_set *set, int own_fd);
+
 /* What is to be watched has changed: a new generation, and a kick. */
 void set_changed(const struct shard_set *set);
 

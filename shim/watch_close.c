@@ -116,11 +116,11 @@ void watch_process_ends(void) {
     for (int i = 0; i < watch_end(); i++) {
         const struct watch *watch = watch_at(i);
         struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !watch->has_home || !instance_is_mine(watch->instance))
+        if (!set || !watch->begun || !instance_is_mine(watch->instance))
             continue;
         if (shards_leave_some(watch))
-            set_kick(set);
-        if (!watch->shares_home)
+            set_pass_on(set, watch->frozen ? -1 : watch->fd);
+        if (watch->has_home && !watch->shares_home)
             worker_release(set, watch->home);
     }
     guard_leave();

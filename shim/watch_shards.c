@@ -182,7 +182,8 @@ static void end(struct watch *watch, bool withdraws) {
     struct shard_set *set = atomic_load(&watch->set);
     struct instance *instance = watch->instance;
     bool is_mine = instance_is_mine(instance);
-    bool leaves_some = is_mine && watch->has_home && shards_leave_some(watch);
+    int fd = watch->frozen ? -1 : watch->fd;
+    bool leaves_some = is_mine && watch->begun && shards_leave_some(watch);
     if (is_mine && withdraws)
         shards_withdraw(watch);
     if (is_mine)
@@ -192,7 +193,7 @@ static void end(struct watch *watch, bool withdraws) {
         shards_take_back(instance, set);
     watch_drop_unemptied(set);
     if (leaves_some) /* it alone may have been told of that */
-        set_kick(set);
+        set_pass_on(set, fd);
 }
 
 void shards_end(struct watch *watch) {

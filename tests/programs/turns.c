@@ -164,8 +164,58 @@ static void leavers(char **arguments) {
     }
 }
 
+/* ---- the leaver is the one that is woken ---- */
+
+enum leaving { EXITS, CLOSES_INSTANCE, CLOSES_LISTENER, DEREGISTERS };
+
+__attribute__((noreturn)) static void wait_first_and_leave(enum leaving how) {
+    struct epoll_event event;
+    int epfd = watching(fds[0], EPOLLIN);
+    epoll_wait(epfd, &event, 1, -1);
+    if (how == EXITS)
+        exit(0);
+    if (how == DEREGISTERS) {
+        MUST(epoll_ctl(epfd, EPOLL_CTL_DEL, fds[0], NULL));
+        epoll_wait(epfd, &event, 1, -1);
+    }
+    close(how == CLOSES_INSTANCE ? epfd : fds[0]);
+    for (;;)
+        pause();
+}
+
+static int ask_behind_a_leaver(enum leaving how) {
+    fds[0] = listener(AF_INET, SOCK_NONBLOCK);
+    uint16_t port = port_of(fds[0]);
+    pid_t leaver = fork_bound();
+    if (leaver == 0)
+        wait_first_and_leave(how);
+    settle(leaver);
+    pid_t server = start_worker(fds[0], 1);
+    settle(server);
+    struct pollfd client = {.fd = dial(port), .events = POLLIN};
+    int answered = poll(&client, 1, 3000) == 1;
+    close(client.fd);
+    end_worker(server);
+    end_worker(leaver);
+    close(fds[0]);
+    return answered;
+}
+
+static void first_leaves(char **arguments) {
+    (void)arguments;
+    static const char *const names[] = {"exit", "close the instance", "close the listener",
+                                        "deregister"};
+    for (int how = EXITS; how <= DEREGISTERS; how++) {
+        int answered = 0;
+        for (int i = 0; i < 4 && answered == i; i++)
+            answered += ask_behind_a_leaver((enum leaving)how);
+        say("%s: %d of 4", names[how], answered);
+    }
+}
+
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"pairs", pairs}, {"leavers", leavers}};
+    static const struct command commands[] = {
+        {"pairs", pairs}, {"leavers", leavers}, {"first-leaves", first_leaves}};
     return RUN_COMMAND(commands, argv);
 }

@@ -104,6 +104,7 @@ serving() {
 
 @test "a worker is told of a connection and ends in good order without it: another takes it" {
   same turns leavers
+  same turns first-leaves
 }
 
 @test "behind an accept mutex two connections come at once: what one worker leaves, the next one takes" {
