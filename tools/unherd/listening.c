@@ -1,0 +1,95 @@
+#include "listening.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TCP_LISTENING = 0x0A, ACCEPTS_CONNECTIONS = 0x10000 /* __SO_ACCEPTCON of unix(7) */ };
+
+static bool add(struct listening_list *list, const struct listening *one) {
+    struct listening *grown = realloc(list->item, (list->count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    list->item = grown;
+    list->item[list->count++] = *one;
+    return true;
+}
+
+/* The kernel prints an address as words of the machine's own byte order. */
+static void write_address(struct listening *one, const char *hex) {
+    uint32_t word[4] = {0};
+    char text[INET6_ADDRSTRLEN];
+    size_t words = strlen(hex) / 8;
+    for (size_t i = 0; i < words && i < 4; i++) {
+        char part[9] = {0};
+        memcpy(part, hex + 8 * i, 8);
+        word[i] = (uint32_t)strtoul(part, NULL, 16);
+    }
+    inet_ntop(words == 1 ? AF_INET : AF_INET6, word, text, sizeof text);
+    snprintf(one->address, sizeof one->address, words == 1 ? "%s:%u" : "[%s]:%u", text, one->port);
+}
+
+static bool read_tcp_line(struct listening *one, const char *line) {
+    char hex[33];
+    unsigned state;
+    *one = (struct listening){0};
+    if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%x %*x:%*x %*x %*u %*d %" SCNu64,
+               hex, &one->port, &state, &one->queued, &one->inode) != 5 ||
+        state != TCP_LISTENING)
+        return false;
+    write_address(one, hex);
+    return true;
+}
+
+/* A name of the abstract name space is printed with an '@' in the place of its first byte. */
+static bool read_unix_line(struct listening *one, const char *line) {
+    unsigned flags;
+    char path[109] = "(unnamed)";
+    *one = (struct listening){0};
+    if (sscanf(line, "%*x: %*x %*x %x %*x %*x %" SCNu64 " %108s", &flags, &one->inode, path) < 2 ||
+        !(flags & ACCEPTS_CONNECTIONS))
+        return false;
+    snprintf(one->address, sizeof one->address, "unix:%s", path);
+    return true;
+}
+
+static bool read_file(struct listening_list *list, pid_t pid, const char *name,
+                      bool (*read_line)(struct listening *, const char *)) {
+    char path[64];
+    char line[512];
+    struct listening one;
+    bool good = true;
+    snprintf(path, sizeof path, "/proc/%d/net/%s", (int)pid, name);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    while (good && fgets(line, sizeof line, file))
+        if (read_line(&one, line))
+            good = add(list, &one);
+    fclose(file);
+    return good;
+}
+
+bool listening_read(struct listening_list *list, pid_t pid) {
+    *list = (struct listening_list){0};
+    if (!read_file(list, pid, "tcp", read_tcp_line))
+        return false;
+    read_file(list, pid, "tcp6", read_tcp_line); /* not there where IPv6 is off */
+    read_file(list, pid, "unix", read_unix_line);
+    return true;
+}
+
+void listening_free(struct listening_list *list) {
+    free(list->item);
+    *list = (struct listening_list){0};
+}
+
+const struct listening *listening_find(const struct listening_list *list, uint64_t inode) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->item[i].inode == inode)
+            return &list->item[i];
+    return NULL;
+}
