@@ -12,6 +12,13 @@ static inline struct timespec clock_now(void) {
     return time;
 }
 
+/* To a few milliseconds, and without a system call. */
+static inline uint64_t clock_coarse_ms(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
 /* a plus or minus b; sign is 1 or -1, both are in normal form. */
 static inline struct timespec clock_plus(struct timespec a, struct timespec b, int sign) {
     struct timespec sum = {a.tv_sec + sign * b.tv_sec, a.tv_nsec + sign * b.tv_nsec};

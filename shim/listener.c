@@ -9,6 +9,7 @@
 #include "log.h"
 #include "real.h"
 #include "socket_options.h"
+#include "stats.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -108,6 +109,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     if (!listener_join(listener, fd, decision) && !make_set(listener, fd, decision, backlog))
         return NULL;
     decision_say(decision, &listener->shard, errno);
+    stats_describe(listener->shard.set, decision->mode, decision->address, decision->why);
     return listener;
 }
 

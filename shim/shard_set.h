@@ -26,7 +26,7 @@
 #include "text.h"
 
 /* As large for every set; what no shard uses is never touched, and takes no memory. */
-enum { SET_MEMORY_SIZE = sizeof(struct shared) + SHARDS_MAX * sizeof(struct shared_shard) };
+enum { SET_MEMORY_SIZE = sizeof(struct shared) };
 
 struct shard_set {
     int users;         /* listeners of this process that are shards of it; 0: the record is free */

@@ -6,7 +6,8 @@
  * kept in private memory (struct shard_set); what is read from here only chooses between things
  * that are each safe, and is compared, never used as an index.
  *
- * Counters are written only by the worker that owns the shard, each on cache lines of its own.
+ * Counters are written only by the worker that they are of, each on cache lines of its own, and
+ * decide nothing.
  */
 #ifndef UNHERD_SHARED_H
 #define UNHERD_SHARED_H
@@ -16,7 +17,9 @@
 
 #define SHARED_MAGIC 0x64726568u /* "herd" */
 
-enum { SHARED_VERSION = 3 };
+#include "config.h"
+
+enum { SHARED_VERSION = 4, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -29,10 +32,26 @@ struct shared_shard {
 
     _Atomic uint32_t nonblocking; /* 1: it was seen with O_NONBLOCK, and nobody has changed it; of
                                      the sockets that the server knows */
+};
 
-    _Alignas(64) _Atomic uint64_t home; /* accepts by the owner from this shard */
-    _Atomic uint64_t stolen;            /* accepts by this shard's owner from other shards */
-    _Atomic uint64_t empty; /* accept calls of the owner that found no connection at all */
+enum count {
+    COUNT_HOME,      /* accepts from its own shard, or from the one that all share */
+    COUNT_STOLEN,    /* accepts from other shards */
+    COUNT_EMPTY,     /* accept calls that found no connection at all */
+    COUNT_ROTATIONS, /* moves to the end of a queue of waiters */
+    COUNT_CLAIMS,    /* of shards */
+    COUNT_RELEASES,
+    COUNTS
+};
+
+/* Whatever waits for connections; a place that nobody has has no pid. */
+struct shared_worker {
+    _Alignas(128) _Atomic int32_t pid;
+    _Atomic int32_t id;        /* the number of its epoll instance in that process */
+    _Atomic uint32_t home;     /* its shard */
+    _Atomic uint32_t is_in;    /* 1: it waits now */
+    _Atomic uint64_t since_ms; /* CLOCK_MONOTONIC: when it last began or ended a wait */
+    _Atomic uint64_t counts[COUNTS];
 };
 
 struct shared {
@@ -50,7 +69,13 @@ struct shared {
     _Atomic uint32_t handed;  /* 1: it gave it to another process; no further spare may listen */
     _Atomic uint32_t workers; /* that ever began to wait, less those that stopped in good order */
     _Atomic uint32_t pollers; /* processes and threads that ever polled the listener */
-    struct shared_shard shards[];
+    uint32_t mode;            /* enum mode: what became of the listener */
+    _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
+    _Atomic uint64_t unattended;   /* accepts by those that never waited for it */
+    char address[SHARED_TEXT];     /* as it is said in the log */
+    char why[SHARED_TEXT];         /* it has that mode */
+    struct shared_shard shards[SHARDS_MAX];
+    struct shared_worker worker[SHARED_WORKERS];
 };
 
 #endif

@@ -125,16 +125,20 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     if (watch && is_anothers(watch, call, own))
         return nothing();
     int fd = call->accept(call->fd, call);
-    if (watch)
-        atomic_store_explicit(&watch->told, false, memory_order_relaxed);
-    if (fd >= 0 && watch)
+    if (!watch)
+        return fd;
+    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
+    if (fd >= 0) {
+        stats_count(own->set, watch->place, COUNT_HOME);
         count_taken(watch, own->set, own->number);
+    } else if (errno == EAGAIN)
+        stats_count(own->set, watch->place, COUNT_EMPTY);
     return fd;
 }
 
 static void note_home(struct watch *watch, const struct shard_set *set) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    atomic_fetch_add_explicit(&set->shared->shards[watch->home].home, 1, memory_order_relaxed);
+    stats_count(set, watch->place, COUNT_HOME);
     worker_took_home(set, watch->home);
     if (worker_is_shared(set, watch->home))
         count_taken(watch, set, watch->home);
@@ -142,7 +146,7 @@ static void note_home(struct watch *watch, const struct shard_set *set) {
 
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    atomic_fetch_add_explicit(&set->shared->shards[watch->home].stolen, 1, memory_order_relaxed);
+    stats_count(set, watch->place, COUNT_STOLEN);
     rotate(watch, set, shard);
     if (set->steal && atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
         worker_took_stolen(set, shard)) {
@@ -240,14 +244,25 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
         return fd;
     fd = steal(own, watch, call);
     if (fd < 0 && errno == EAGAIN && watch)
-        atomic_fetch_add_explicit(&own->set->shared->shards[watch->home].empty, 1,
-                                  memory_order_relaxed);
+        stats_count(own->set, watch->place, COUNT_EMPTY);
     return fd;
+}
+
+static int accept_as(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+    return own->set->count == 1 ? accept_from_one(own, watch, call) : try_all(own, watch, call);
+}
+
+/* With several shards a worker is one when it has a home. */
+static bool is_worker(const struct watch *watch, const struct shard_set *set) {
+    return watch && (set->count == 1 ? watch->begun : watch->has_home);
 }
 
 int watch_accept(const struct shard *own, const struct accept_call *call) {
     struct watch *watch = watch_of(own);
-    if (own->set->count == 1)
-        return accept_from_one(own, watch && watch->begun ? watch : NULL, call);
-    return try_all(own, watch && watch->has_home ? watch : NULL, call);
+    if (!is_worker(watch, own->set))
+        watch = NULL;
+    int fd = accept_as(own, watch, call);
+    if (fd >= 0 && !watch)
+        atomic_fetch_add_explicit(&own->set->shared->unattended, 1, memory_order_relaxed);
+    return fd;
 }

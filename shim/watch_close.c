@@ -114,7 +114,7 @@ void watch_process_ends(void) {
     if (watch_end() == 0 || local_is_borrowed() || !guard_enter())
         return;
     for (int i = 0; i < watch_end(); i++) {
-        const struct watch *watch = watch_at(i);
+        struct watch *watch = watch_at(i);
         struct shard_set *set = atomic_load(&watch->set);
         if (!set || !watch->begun || !instance_is_mine(watch->instance))
             continue;
@@ -122,6 +122,8 @@ void watch_process_ends(void) {
             set_pass_on(set, watch->frozen ? -1 : watch->fd);
         if (watch->has_home && !watch->shares_home)
             worker_release(set, watch->home);
+        stats_leave(set, watch->place);
+        watch->place = NO_PLACE;
     }
     guard_leave();
 }

@@ -22,6 +22,7 @@ void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
  */
 static void settle(struct watch *watch, int home) {
     watch->home = home;
+    stats_home(atomic_load(&watch->set), watch->place, home);
     if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
         shards_lose(watch);
     else if (home != watch->own)
@@ -43,7 +44,9 @@ static void find_home(struct watch *watch, struct shard_set *set) {
     shards_of_process(set, &ours);
     int home = worker_claim(set, &ours, wanted_home(watch));
     watch->shares_home = home < 0;
-    if (home < 0)
+    if (home >= 0)
+        stats_count(set, watch->place, COUNT_CLAIMS);
+    else
         home = set->is_servers ? watch->own : worker_least_shared(set);
     settle(watch, home);
     if (watch->shares_home)
@@ -68,6 +71,8 @@ static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_
     worker_unshare(set, watch->home);
     watch->shares_home = false;
     watch->home = home;
+    stats_home(set, watch->place, home);
+    stats_count(set, watch->place, COUNT_CLAIMS);
     if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
         shards_lose(watch);
     say_home(watch);
@@ -78,6 +83,8 @@ void shards_begin(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     atomic_fetch_add(&set->shared->workers, 1);
     atomic_store(&set->hint, watch_index(watch));
+    watch->place = stats_join(set, watch->instance->epfd);
+    stats_home(set, watch->place, watch->home);
     watch->begun = true;
     shards_settle(watch);
 }

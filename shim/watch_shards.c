@@ -66,6 +66,7 @@ void shards_rotate(struct watch *watch, int shard) {
     shards_unregister(watch, shard);
     if (shards_register(watch, shard) < 0)
         shards_lose(watch);
+    stats_count(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
 }
 
 /* Those of the watch's shards where something is queued. */
@@ -156,19 +157,24 @@ void shards_withdraw(struct watch *watch) {
     unregister_kick(watch, set);
 }
 
-static void log_counters(const struct shard_set *set, int home) {
-    const struct shared_shard *shard = &set->shared->shards[home];
+static void log_counts(const struct shard_set *set, const struct watch *watch) {
+    if (watch->place == NO_PLACE)
+        return;
+    const _Atomic uint64_t *counts = set->shared->worker[watch->place].counts;
     log_line(LOG_DEBUG, "shard %d is released: %u accepted at home, %u stolen, %u times nothing",
-             home, (unsigned)atomic_load(&shard->home), (unsigned)atomic_load(&shard->stolen),
-             (unsigned)atomic_load(&shard->empty));
+             watch->home, (unsigned)atomic_load(&counts[COUNT_HOME]),
+             (unsigned)atomic_load(&counts[COUNT_STOLEN]),
+             (unsigned)atomic_load(&counts[COUNT_EMPTY]));
 }
 
 static void leave_home(const struct watch *watch, struct shard_set *set) {
-    log_counters(set, watch->home);
-    if (watch->shares_home)
+    log_counts(set, watch);
+    if (watch->shares_home) {
         worker_unshare(set, watch->home);
-    else
-        worker_release(set, watch->home);
+        return;
+    }
+    stats_count(set, watch->place, COUNT_RELEASES);
+    worker_release(set, watch->home);
 }
 
 static void leave(struct watch *watch, struct shard_set *set) {
@@ -176,6 +182,7 @@ static void leave(struct watch *watch, struct shard_set *set) {
         atomic_fetch_sub(&set->shared->workers, 1);
     if (watch->has_home)
         leave_home(watch, set);
+    stats_leave(set, watch->place);
 }
 
 static void end(struct watch *watch, bool withdraws) {

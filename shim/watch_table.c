@@ -97,8 +97,12 @@ struct watch *watch_make(struct instance *instance, int fd, const struct shard *
         struct watch *watch = &watches[i];
         if (atomic_load(&watch->set))
             continue;
-        *watch = (struct watch){
-            .instance = instance, .own = own->number, .home = own->number, .fd = fd, .armed = true};
+        *watch = (struct watch){.instance = instance,
+                                .own = own->number,
+                                .home = own->number,
+                                .place = NO_PLACE,
+                                .fd = fd,
+                                .armed = true};
         atomic_store(&watch->next, atomic_load(&instance->first));
         atomic_store(&watch->set, own->set);
         atomic_store(&instance->first, i);

@@ -15,6 +15,7 @@
 
 #include "shard_bits.h"
 #include "shard_set.h"
+#include "stats.h"
 
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
@@ -55,6 +56,7 @@ struct watch {
     _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
     _Atomic bool has_kick; /* of the watches of one set in an instance, one stands for all */
     bool shares_home;      /* found no shard free: sits at another's */
+    int place;             /* in the statistics, or NO_PLACE; of a worker that has begun */
     int home;              /* its shard; the server's own while it has none */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */

@@ -143,12 +143,22 @@ static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     return count == 0 && is_shortened ? -2 : count;
 }
 
+static void note_wait(const struct instance *instance, bool is_in) {
+    WATCHES_OF (watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (set)
+            stats_wait(set, watch->place, is_in);
+    }
+}
+
 /* One wait; -2 stands for "nothing but our own events: wait on". */
 static int wait_once(struct instance *instance, struct wait_call *call) {
     bool probing = begin(instance);
     bool is_deaf = atomic_load_explicit(&instance->deaf, memory_order_relaxed);
+    note_wait(instance, true);
     int count = is_deaf ? wait_deaf(instance, call) : call->wait(call);
     int saved = errno;
+    note_wait(instance, false);
     if (probing)
         probe(instance, false);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)) {

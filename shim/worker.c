@@ -1,9 +1,9 @@
 #include "worker.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
@@ -193,9 +193,7 @@ bool worker_may_empty(const struct shard_set *set) {
 }
 
 static uint32_t milliseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000) | 1U; /* 0 means never */
+    return (uint32_t)clock_coarse_ms() | 1U; /* 0 means never */
 }
 
 void worker_took_home(const struct shard_set *set, int shard) {

@@ -137,8 +137,8 @@ static void the_owner_is_woken_and_nobody_else(void **state) {
         moment(); /* it waits again */
     }
     assert_no_herd();
-    for (int i = 0; i < WORKERS; i++)
-        stolen += atomic_load(&set.shared->shards[i].stolen);
+    for (int i = 0; i < SHARED_WORKERS; i++)
+        stolen += atomic_load(&set.shared->worker[i].counts[COUNT_STOLEN]);
     assert_in_range(stolen, 0, VISITS / 20);
     stop();
 }

@@ -1,0 +1,85 @@
+#include "stats.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "clock.h"
+#include "local.h"
+
+static void add_to_past(const struct shard_set *set, struct shared_worker *worker) {
+    for (int i = 0; i < COUNTS; i++)
+        atomic_fetch_add(&set->shared->past[i], atomic_exchange(&worker->counts[i], 0));
+}
+
+static bool take(struct shared_worker *worker, pid_t before, int id) {
+    int32_t seen = before;
+    if (!atomic_compare_exchange_strong(&worker->pid, &seen, local_pid()))
+        return false;
+    atomic_store(&worker->id, id);
+    atomic_store(&worker->is_in, 0);
+    atomic_store(&worker->since_ms, clock_coarse_ms());
+    return true;
+}
+
+/* A number that came from the shared memory may be anybody's: only its being gone is believed. */
+static bool is_dead(pid_t pid) {
+    return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+static int take_free(const struct shard_set *set, int id) {
+    for (int i = 0; i < SHARED_WORKERS; i++)
+        if (atomic_load(&set->shared->worker[i].pid) == 0 && take(&set->shared->worker[i], 0, id))
+            return i;
+    return NO_PLACE;
+}
+
+/* Of one that was killed; its counts are kept. */
+static int take_left(const struct shard_set *set, int id) {
+    for (int i = 0; i < SHARED_WORKERS; i++) {
+        struct shared_worker *worker = &set->shared->worker[i];
+        pid_t pid = atomic_load(&worker->pid);
+        if (!is_dead(pid) || !take(worker, pid, id))
+            continue;
+        add_to_past(set, worker);
+        return i;
+    }
+    return NO_PLACE;
+}
+
+int stats_join(const struct shard_set *set, int id) {
+    int saved = errno;
+    int place = take_free(set, id);
+    if (place == NO_PLACE)
+        place = take_left(set, id);
+    errno = saved;
+    return place;
+}
+
+void stats_leave(const struct shard_set *set, int place) {
+    if (place == NO_PLACE)
+        return;
+    add_to_past(set, &set->shared->worker[place]);
+    atomic_store(&set->shared->worker[place].pid, 0);
+}
+
+void stats_wait(const struct shard_set *set, int place, bool is_in) {
+    if (place == NO_PLACE)
+        return;
+    struct shared_worker *worker = &set->shared->worker[place];
+    atomic_store_explicit(&worker->since_ms, clock_coarse_ms(), memory_order_relaxed);
+    atomic_store_explicit(&worker->is_in, is_in, memory_order_relaxed);
+}
+
+static void put(char text[SHARED_TEXT], const char *from) {
+    size_t size = strlen(from) < SHARED_TEXT ? strlen(from) : SHARED_TEXT - 1;
+    memcpy(text, from, size);
+    text[size] = '\0';
+}
+
+void stats_describe(const struct shard_set *set, enum mode mode, const char *address,
+                    const char *why) {
+    set->shared->mode = mode;
+    put(set->shared->address, address);
+    put(set->shared->why, why ? why : "");
+}
