@@ -97,6 +97,14 @@ static bool make_set(struct listener *listener, int fd, struct decision *decisio
     return true;
 }
 
+static void describe(const struct shard *shard, int fd, const struct decision *decision) {
+    const struct shard_set *set = shard->set;
+    stats_describe(set, decision->mode, decision->address, decision->why);
+    stats_shard(set, shard->number, fd);
+    for (int i = 1; i < set->count && !set->is_servers; i++)
+        stats_shard(set, i, set->fd[i]);
+}
+
 static struct listener *make(int fd, struct decision *decision, int backlog) {
     static atomic_bool said_full;
     struct listener *listener = listener_free();
@@ -109,7 +117,7 @@ static struct listener *make(int fd, struct decision *decision, int backlog) {
     if (!listener_join(listener, fd, decision) && !make_set(listener, fd, decision, backlog))
         return NULL;
     decision_say(decision, &listener->shard, errno);
-    stats_describe(listener->shard.set, decision->mode, decision->address, decision->why);
+    describe(&listener->shard, fd, decision);
     return listener;
 }
 

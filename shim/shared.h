@@ -30,6 +30,8 @@ struct shared_shard {
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
 
+    _Atomic uint64_t
+        inode; /* of its socket, as /proc/net/tcp has it; for whoever reads statistics */
     _Atomic uint32_t nonblocking; /* 1: it was seen with O_NONBLOCK, and nobody has changed it; of
                                      the sockets that the server knows */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "clock.h"
 #include "local.h"
@@ -69,6 +70,12 @@ void stats_wait(const struct shard_set *set, int place, bool is_in) {
     struct shared_worker *worker = &set->shared->worker[place];
     atomic_store_explicit(&worker->since_ms, clock_coarse_ms(), memory_order_relaxed);
     atomic_store_explicit(&worker->is_in, is_in, memory_order_relaxed);
+}
+
+void stats_shard(const struct shard_set *set, int shard, int fd) {
+    struct stat status;
+    if (fstat(fd, &status) == 0)
+        atomic_store(&set->shared->shards[shard].inode, status.st_ino);
 }
 
 static void put(char text[SHARED_TEXT], const char *from) {

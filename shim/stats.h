@@ -19,6 +19,9 @@ void stats_leave(const struct shard_set *set, int place);
 /* It begins a wait, or has ended one. */
 void stats_wait(const struct shard_set *set, int place, bool is_in);
 
+/* The socket of a shard. */
+void stats_shard(const struct shard_set *set, int shard, int fd);
+
 /* What became of the listener, once. */
 void stats_describe(const struct shard_set *set, enum mode mode, const char *address,
                     const char *why);

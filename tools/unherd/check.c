@@ -1,16 +1,14 @@
 /* unherd check: would the library help this program, process or port? */
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "check_report.h"
 #include "command.h"
 #include "listener_facts.h"
 #include "preload.h"
+#include "target.h"
 #include "verdict.h"
 
 struct request {
@@ -47,71 +45,6 @@ static bool read_arguments(struct request *request, int argc, char **argv) {
     return false;
 }
 
-/* ---- what is meant ---- */
-
-static bool is_number(const char *text, unsigned long most, unsigned long *number) {
-    char *end;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    errno = 0;
-    *number = strtoul(text, &end, 10);
-    return !*end && !errno && *number > 0 && *number <= most;
-}
-
-static bool is_listened_on(unsigned port) {
-    struct listening_list list;
-    bool found = false;
-    if (!listening_read(&list, getpid()))
-        return false;
-    for (size_t i = 0; i < list.count; i++)
-        found |= list.item[i].port == port;
-    listening_free(&list);
-    return found;
-}
-
-enum meaning { MEANS_PROGRAM, MEANS_LISTENER, MEANS_NOTHING };
-
-/* A bare number may be both. */
-static enum meaning decide_number(struct target *target, unsigned long number) {
-    struct process process;
-    bool is_port = number <= 65535 && is_listened_on((unsigned)number);
-    bool is_process = process_read(&process, (pid_t)number);
-    if (is_port && is_process) {
-        complain(&check_command, "%lu is a port and a process: say :%lu or pid:%lu", number, number,
-                 number);
-        return MEANS_NOTHING;
-    }
-    if (!is_port && !is_process) {
-        complain(&check_command, "%lu: nobody listens on such a port, and there is no such process",
-                 number);
-        return MEANS_NOTHING;
-    }
-    if (is_port)
-        target->port = (unsigned)number;
-    else
-        target->pid = (pid_t)number;
-    return MEANS_LISTENER;
-}
-
-static enum meaning meaning_of(const char *subject, struct target *target) {
-    unsigned long number;
-    if (is_number(subject, 1UL << 22, &number))
-        return decide_number(target, number);
-    if (*subject == ':' && is_number(subject + 1, 65535, &number)) {
-        target->port = (unsigned)number;
-        return MEANS_LISTENER;
-    }
-    if (!strncmp(subject, "pid:", 4) && is_number(subject + 4, 1UL << 22, &number)) {
-        target->pid = (pid_t)number;
-        return MEANS_LISTENER;
-    }
-    if (!strncmp(subject, "unix:", 5) || (strchr(subject, ':') && !strchr(subject, '/'))) {
-        target->address = subject;
-        return MEANS_LISTENER;
-    }
-    return MEANS_PROGRAM;
-}
-
 /* ---- the answer ---- */
 
 static int answer_listeners(const struct request *request, const struct target *target,
@@ -145,10 +78,10 @@ static int check_main(int argc, char **argv) {
         complain(&check_command, "%s", reason);
         return CANNOT;
     }
-    switch (meaning_of(request.subject, &target)) {
-    case MEANS_LISTENER:
+    switch (target_read(&target, request.subject, &check_command)) {
+    case TARGET_GOOD:
         return answer_listeners(&request, &target, &library);
-    case MEANS_PROGRAM:
+    case TARGET_NEITHER:
         return report_program(request.subject, &library, request.json);
     default:
         return CANNOT;

@@ -71,21 +71,9 @@ static void add_descriptor(int fd, const char *target, void *context) {
         add_socket(search, one);
 }
 
-static bool descends_from(pid_t pid, pid_t ancestor) {
-    struct process process;
-    for (int depth = 0; pid > 1 && depth < 64; depth++) {
-        if (pid == ancestor)
-            return true;
-        if (!process_read(&process, pid))
-            return false;
-        pid = process.parent;
-    }
-    return false;
-}
-
 static bool add_of_family(pid_t pid, void *context) {
     struct search *search = context;
-    if (descends_from(pid, search->target->pid))
+    if (process_descends_from(pid, search->target->pid))
         process_each_descriptor(pid, add_descriptor, search);
     return search->good;
 }

@@ -7,6 +7,7 @@
 
 #include "listening.h"
 #include "process.h"
+#include "target.h"
 #include "waiting.h"
 
 struct listener_facts {
@@ -21,13 +22,6 @@ struct listener_facts {
 struct listener_list {
     struct listener_facts *item;
     size_t count;
-};
-
-/* Which addresses: of a port, of a process and all that descend from it, or one by its text. */
-struct target {
-    unsigned port;
-    pid_t pid;
-    const char *address;
 };
 
 /* Looks for a third of a second, since workers come and go from their waits. False with errno. */

@@ -15,6 +15,7 @@ struct listening {
     char address[128]; /* 127.0.0.1:80, [::1]:80, unix:/path, unix:@name */
     unsigned port;     /* 0: AF_UNIX */
     unsigned queued;   /* connections that nobody has accepted yet; AF_UNIX: 0 */
+    unsigned backlog;  /* how many may be; 0: not known (see backlog.h) */
 };
 
 struct listening_list {

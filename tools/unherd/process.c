@@ -91,6 +91,19 @@ bool process_read(struct process *process, pid_t pid) {
     return true;
 }
 
+bool process_descends_from(pid_t pid, pid_t ancestor) {
+    struct process process;
+    for (int depth = 0; pid > 1 && depth < 64; depth++) {
+        if (pid == ancestor)
+            return true;
+        process.pid = pid;
+        if (!read_stat(&process))
+            return false;
+        pid = process.parent;
+    }
+    return false;
+}
+
 static void each_number(const char *path, process_visit *visit, void *context) {
     DIR *directory = opendir(path);
     struct dirent *entry;

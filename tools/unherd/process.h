@@ -23,6 +23,9 @@ struct process {
 /* Its facts. False: it is gone, or a kernel thread. What cannot be read stays false or empty. */
 bool process_read(struct process *process, pid_t pid);
 
+/* Whether it is that process, or was started by it or by what it started. */
+bool process_descends_from(pid_t pid, pid_t ancestor);
+
 /* Calls visit for every process, or every thread of one, until it returns false. */
 typedef bool process_visit(pid_t id, void *context);
 void process_each(process_visit *visit, void *context);

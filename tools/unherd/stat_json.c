@@ -1,0 +1,62 @@
+#include "stat_report.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "rules.h"
+
+static const char *const names[COUNTS] = {"home",      "stolen", "empty",
+                                          "rotations", "claims", "releases"};
+
+static json_t *json_counts(const uint64_t *counts) {
+    json_t *object = json_object();
+    for (int i = 0; i < COUNTS; i++)
+        json_object_set_new(object, names[i], json_integer((json_int_t)counts[i]));
+    return object;
+}
+
+static json_t *json_worker(const struct worker_view *worker) {
+    return json_pack("{s:i, s:i, s:i, s:b, s:f, s:o}", "pid", (int)worker->pid, "instance",
+                     worker->id, "home", (int)worker->home, "waiting", worker->is_waiting,
+                     "since_seconds", (double)worker->idle_ms / 1000, "counts",
+                     json_counts(worker->counts));
+}
+
+static json_t *json_shard(const struct shard_view *shard) {
+    json_t *object =
+        json_pack("{s:i, s:b}", "number", (int)shard->number, "listening", shard->is_listening);
+    if (shard->is_known) {
+        json_object_set_new(object, "queued", json_integer(shard->queued));
+        json_object_set_new(object, "backlog", json_integer(shard->backlog));
+    }
+    return object;
+}
+
+/* An address may be a path, and so any bytes. */
+static json_t *json_text(const char *text) {
+    json_t *value = json_string(text);
+    return value ? value : json_string("?");
+}
+
+static json_t *json_set(const struct set_view *set) {
+    json_t *workers = json_array();
+    json_t *shards = json_array();
+    for (size_t i = 0; i < set->worker_count; i++)
+        json_array_append_new(workers, json_worker(&set->worker[i]));
+    for (size_t i = 0; i < set->shard_count; i++)
+        json_array_append_new(shards, json_shard(&set->shard[i]));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:I}", "address", json_text(set->address),
+                     "mode", mode_name(set->mode), "why", json_text(set->why), "workers", workers,
+                     "shards", shards, "gone", json_counts(set->past), "unattended",
+                     (json_int_t)set->unattended);
+}
+
+void stat_json(const struct set_list *list) {
+    json_t *listeners = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(listeners, json_set(&list->item[i]));
+    json_t *all = json_pack("{s:o}", "listeners", listeners);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}

@@ -1,0 +1,225 @@
+#include "statistics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backlog.h"
+#include "clock.h"
+#include "process.h"
+
+struct search {
+    struct set_list *list;
+    const struct target *target;
+    pid_t pid;
+    bool good;
+};
+
+/* ---- one set ---- */
+
+static void copy_text(char to[SHARED_TEXT], const char from[SHARED_TEXT]) {
+    memcpy(to, from, SHARED_TEXT - 1);
+    to[SHARED_TEXT - 1] = '\0';
+    for (char *at = to; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+}
+
+static bool copy_shards(struct set_view *set, const struct shared *shared) {
+    size_t count = shared->count < SHARDS_MAX ? shared->count : SHARDS_MAX;
+    set->shard = calloc(count ? count : 1, sizeof *set->shard);
+    if (!set->shard)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        set->shard[i] = (struct shard_view){.number = (unsigned)i,
+                                            .is_listening = atomic_load(&shared->shards[i].state) ==
+                                                            SHARD_LISTENING};
+    set->shard_count = count;
+    return true;
+}
+
+static void copy_worker(struct worker_view *to, const struct shared_worker *from, pid_t pid) {
+    uint64_t now = clock_coarse_ms();
+    uint64_t since = atomic_load(&from->since_ms);
+    *to = (struct worker_view){.pid = pid,
+                               .id = atomic_load(&from->id),
+                               .home = atomic_load(&from->home),
+                               .is_waiting = atomic_load(&from->is_in),
+                               .idle_ms = since < now ? now - since : 0};
+    for (int i = 0; i < COUNTS; i++)
+        to->counts[i] = atomic_load(&from->counts[i]);
+}
+
+/* What a worker that was killed has counted stands in its place until another takes that. */
+static bool copy_workers(struct set_view *set, const struct shared *shared) {
+    set->worker = calloc(SHARED_WORKERS, sizeof *set->worker);
+    if (!set->worker)
+        return false;
+    for (int i = 0; i < SHARED_WORKERS; i++) {
+        pid_t pid = atomic_load(&shared->worker[i].pid);
+        if (pid <= 0)
+            continue;
+        struct worker_view *worker = &set->worker[set->worker_count];
+        copy_worker(worker, &shared->worker[i], pid);
+        if (kill(pid, 0) < 0 && errno == ESRCH)
+            for (int j = 0; j < COUNTS; j++)
+                set->past[j] += worker->counts[j];
+        else
+            set->worker_count++;
+    }
+    return true;
+}
+
+static bool copy_set(struct set_view *set, const struct shared *shared) {
+    const char *colon;
+    copy_text(set->address, shared->address);
+    copy_text(set->why, shared->why);
+    colon = strncmp(set->address, "unix:", 5) ? strrchr(set->address, ':') : NULL;
+    set->port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+    set->mode = shared->mode <= MODE_OFF ? (enum mode)shared->mode : MODE_AUTO;
+    set->unattended = atomic_load(&shared->unattended);
+    for (int i = 0; i < COUNTS; i++)
+        set->past[i] = atomic_load(&shared->past[i]);
+    return copy_shards(set, shared) && copy_workers(set, shared);
+}
+
+/* ---- the kernel's word on the queues ---- */
+
+static void look_at_queues(struct set_view *set, const struct shared *shared,
+                           const struct listening_list *listening) {
+    for (size_t i = 0; i < set->shard_count; i++) {
+        const struct listening *one =
+            listening_find(listening, atomic_load(&shared->shards[i].inode));
+        if (!one)
+            continue;
+        set->shard[i].is_known = true;
+        set->shard[i].queued = one->queued;
+        set->shard[i].backlog = one->backlog;
+    }
+}
+
+static bool read_queues(struct set_view *set, const struct shared *shared) {
+    struct listening_list listening;
+    if (!listening_read(&listening, set->pid))
+        return errno != ENOMEM;
+    backlog_read(&listening);
+    look_at_queues(set, shared, &listening);
+    listening_free(&listening);
+    return true;
+}
+
+/* ---- finding ---- */
+
+static struct set_view *add(struct search *search) {
+    struct set_list *list = search->list;
+    struct set_view *grown = realloc(list->item, (list->count + 1) * sizeof *grown);
+    search->good = grown;
+    if (!grown)
+        return NULL;
+    list->item = grown;
+    grown[list->count] = (struct set_view){.pid = search->pid};
+    return &grown[list->count++];
+}
+
+static bool is_seen(const struct set_list *list, uint64_t memory) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->item[i].memory == memory)
+            return true;
+    return false;
+}
+
+static bool is_wanted(const struct target *target, const struct set_view *set) {
+    if (target->address)
+        return !strcmp(set->address, target->address);
+    return !target->port || set->port == target->port;
+}
+
+static void free_set(struct set_view *set) {
+    free(set->shard);
+    free(set->worker);
+}
+
+static void take(struct search *search, int fd, uint64_t memory, const struct shared *shared) {
+    if (shared->magic != SHARED_MAGIC || shared->version != SHARED_VERSION) {
+        search->list->is_stale = true;
+        return;
+    }
+    struct set_view *set = add(search);
+    if (!set)
+        return;
+    set->memory = memory;
+    set->fd = fd;
+    search->good = copy_set(set, shared) && read_queues(set, shared);
+    if (search->good && is_wanted(search->target, set))
+        return;
+    free_set(set);
+    search->list->count--;
+}
+
+/* Sealed against truncation, or it is not mapped: SIGBUS would end us. */
+static void open_memory(struct search *search, int number) {
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)search->pid, number);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &status) == 0 && !is_seen(search->list, status.st_ino)) {
+        bool is_ours = status.st_size == (off_t)sizeof(struct shared) &&
+                       fcntl(fd, F_GET_SEALS) >= 0 && (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK);
+        void *memory =
+            is_ours ? mmap(NULL, sizeof(struct shared), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+        search->list->is_stale |= !is_ours;
+        if (memory != MAP_FAILED) {
+            take(search, number, status.st_ino, memory);
+            munmap(memory, sizeof(struct shared));
+        }
+    }
+    close(fd);
+}
+
+static void look_at_descriptor(int fd, const char *target, void *context) {
+    struct search *search = context;
+    if (search->good && !strncmp(target, "/memfd:unherd", 13))
+        open_memory(search, fd);
+}
+
+static bool look_at_process(pid_t pid, void *context) {
+    struct search *search = context;
+    if (search->target->pid && !process_descends_from(pid, search->target->pid))
+        return true;
+    search->pid = pid;
+    errno = 0;
+    if (!process_each_descriptor(pid, look_at_descriptor, search) && errno == EACCES)
+        search->list->refused++;
+    return search->good;
+}
+
+bool sets_read(struct set_list *list, const struct target *target) {
+    struct search search = {list, target, 0, true};
+    *list = (struct set_list){0};
+    process_each(look_at_process, &search);
+    if (!search.good)
+        errno = ENOMEM;
+    return search.good;
+}
+
+void sets_free(struct set_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free_set(&list->item[i]);
+    free(list->item);
+    *list = (struct set_list){0};
+}
+
+uint64_t set_total(const struct set_view *set, enum count count) {
+    uint64_t sum = set->past[count];
+    for (size_t i = 0; i < set->worker_count; i++)
+        sum += set->worker[i].counts[count];
+    return sum;
+}
