@@ -221,7 +221,7 @@ $(BUILD)/libunherd.so: $(ENTRY_OBJECTS) $(BUILD)/core.a $(BUILD)/exports.map
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(SHIM_LDFLAGS) -o $@ $(ENTRY_OBJECTS) $(BUILD)/core.a -ldl
 
 $(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
-	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -lelf -ljansson
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -lelf -ljansson -lncursesw -ltinfo
 
 $(BUILD)/load: $(LOAD_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm

@@ -25,7 +25,7 @@ static bool read_stat(struct process *process) {
     char *open = strchr(line, '(');
     char *close = strrchr(line, ')');
     int parent = 0;
-    if (!open || !close || sscanf(close + 1, " %*c %d", &parent) != 1)
+    if (!open || !close || sscanf(close + 1, " %c %d", &process->state, &parent) != 2)
         return false;
     process->parent = parent;
     snprintf(process->name, sizeof process->name, "%.*s", (int)(close - open - 1), open + 1);
@@ -89,6 +89,11 @@ bool process_read(struct process *process, pid_t pid) {
     read_maps(process);
     read_environment(process);
     return true;
+}
+
+char process_state(pid_t pid) {
+    struct process process = {.pid = pid};
+    return read_stat(&process) ? process.state : 0;
 }
 
 bool process_descends_from(pid_t pid, pid_t ancestor) {

@@ -13,6 +13,7 @@
 struct process {
     pid_t pid;
     pid_t parent;
+    char state; /* R, S, D, T (stopped), ...: proc(5) */
     char name[32];
     char program[PATH_MAX]; /* what it executes; empty when it cannot be read */
     bool is_secure;         /* AT_SECURE: its loader looks at no LD_PRELOAD */
@@ -22,6 +23,9 @@ struct process {
 
 /* Its facts. False: it is gone, or a kernel thread. What cannot be read stays false or empty. */
 bool process_read(struct process *process, pid_t pid);
+
+/* Its state alone, a letter; 0: it is gone. */
+char process_state(pid_t pid);
 
 /* Whether it is that process, or was started by it or by what it started. */
 bool process_descends_from(pid_t pid, pid_t ancestor);

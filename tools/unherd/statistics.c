@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,11 +66,14 @@ static bool copy_workers(struct set_view *set, const struct shared *shared) {
             continue;
         struct worker_view *worker = &set->worker[set->worker_count];
         copy_worker(worker, &shared->worker[i], pid);
-        if (kill(pid, 0) < 0 && errno == ESRCH)
+        char state = process_state(pid);
+        if (!state || state == 'Z')
             for (int j = 0; j < COUNTS; j++)
                 set->past[j] += worker->counts[j];
         else
             set->worker_count++;
+        if (state == 'T') /* in the middle of a wait, perhaps, but of none that could end */
+            worker->is_waiting = false;
     }
     return true;
 }
