@@ -174,13 +174,22 @@ static bool take_order(struct self *self) {
     return goes_on;
 }
 
-/* What it was told of goes before the order: no server leaves its events undone. */
+/* Whether the next order ends its waiting for the listener. */
+static bool is_to_leave(const struct self *self) {
+    struct order order;
+    if (recv(self->channel, &order, sizeof order, MSG_PEEK | MSG_DONTWAIT) != sizeof order)
+        return false;
+    return order.what == DELETE || order.what == CLOSE || order.what == LET_GO || order.what == END;
+}
+
+/* What it was told of goes before the order, unless it leaves: then it is for the others to find.
+ */
 static void live(struct self *self) {
     bool goes_on = true;
     report(self);
     while (goes_on) {
         int ready = self->mood == BUSY ? ORDERED : wait_for_something(self);
-        if (ready & TOLD)
+        if ((ready & TOLD) && !((ready & ORDERED) && is_to_leave(self)))
             serve_those(self);
         if (ready & ORDERED)
             goes_on = take_order(self);
