@@ -19,8 +19,8 @@
 enum { LOG_SIZE = 1 << 16 };
 
 static struct {
-    int seed, schedules, steps, stuck, abrupt, trace;
-} plan = {.seed = 1, .schedules = 1, .steps = 40, .stuck = WORKERS, .abrupt = 1};
+    int seed, schedules, steps, stuck, abrupt, leaving, trace;
+} plan = {.seed = 1, .schedules = 1, .steps = 40, .stuck = WORKERS, .abrupt = 1, .leaving = 1};
 
 static struct {
     long schedules, steps, connections, kills;
@@ -212,6 +212,8 @@ static void be_busy(int number) {
         quiet();
     note("%d busy\n", number);
     crew_order(number, BE_BUSY);
+    if (!plan.abrupt)
+        crew_collect();
 }
 
 static bool can_delete(const struct worker *worker) {
@@ -395,6 +397,7 @@ static void finish(void) {
 
 static void run(int seed) {
     random_state = (uint64_t)seed;
+    worker_leaves_told = plan.leaving;
     crew_open(below(4) == 0);
     note("a listener that %s\n", listener_blocks ? "blocks" : "does not block");
     kernel_begin();
@@ -417,8 +420,8 @@ static void run_in_child(int seed) {
     if (status || plan.trace)
         printf("seed %d, the steps:\n%s", seed, totals->log);
     if (status) {
-        printf("seed=%d steps=%d stuck=%d abrupt=%d: ended with status %#x\n", seed, plan.steps,
-               plan.stuck, plan.abrupt, (unsigned)status);
+        printf("seed=%d steps=%d stuck=%d abrupt=%d leaving=%d: ended with status %#x\n", seed,
+               plan.steps, plan.stuck, plan.abrupt, plan.leaving, (unsigned)status);
         exit(1);
     }
 }

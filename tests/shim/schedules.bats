@@ -24,11 +24,11 @@ schedules() {
 }
 
 @test "exclusive" {
-  schedules one exclusive
+  schedules one exclusive leaving=0
 }
 
 @test "auto" {
-  schedules one auto
+  schedules one auto leaving=0
 }
 
 @test "reuseport" {

@@ -58,6 +58,8 @@ static inline bool has_instance(enum kind kind) {
 
 /* ---- worker.c ---- */
 
+extern bool worker_leaves_told; /* of connections, and does not take them first */
+
 __attribute__((noreturn)) void worker_live(int number, enum kind kind);
 
 /* ---- crew.c ---- */

@@ -13,6 +13,8 @@ struct self {
     bool serves_all, is_thread;
 };
 
+bool worker_leaves_told;
+
 static void report(const struct self *self) {
     struct report report = {.tid = (pid_t)syscall(SYS_gettid), .epfd = self->epfd};
     MUST(send(self->channel, &report, sizeof report, 0));
@@ -177,7 +179,8 @@ static bool take_order(struct self *self) {
 /* Whether the next order ends its waiting for the listener. */
 static bool is_to_leave(const struct self *self) {
     struct order order;
-    if (recv(self->channel, &order, sizeof order, MSG_PEEK | MSG_DONTWAIT) != sizeof order)
+    if (!worker_leaves_told ||
+        recv(self->channel, &order, sizeof order, MSG_PEEK | MSG_DONTWAIT) != sizeof order)
         return false;
     return order.what == DELETE || order.what == CLOSE || order.what == LET_GO || order.what == END;
 }
