@@ -139,7 +139,7 @@ void crew_host(int number, int host, enum kind kind) {
     crew[number].is_thread = true;
 }
 
-static void note_mood(struct worker *worker, enum mood mood) {
+static void expect_mood(struct worker *worker, enum mood mood) {
     worker->mood = mood;
     if (mood == BUSY || !has_instance(worker->kind) || worker->is_open)
         return;
@@ -147,13 +147,13 @@ static void note_mood(struct worker *worker, enum mood mood) {
 }
 
 /* What the order makes of the worker, as far as its master knows. */
-static void note(struct worker *worker, enum what what) {
+static void expect(struct worker *worker, enum what what) {
     if (what == DELETE || what == ADD)
         worker->is_added = what == ADD;
     else if (what == SERVE_ONE || what == SERVE_ALL || what == SERVE_ONCE)
-        note_mood(worker, what == SERVE_ONCE ? ONCE : IDLE);
+        expect_mood(worker, what == SERVE_ONCE ? ONCE : IDLE);
     else
-        note_mood(worker, BUSY);
+        expect_mood(worker, BUSY);
     if (what == CLOSE)
         worker->is_open = worker->is_added = worker->holds = false;
     if (what == LET_GO)
@@ -172,7 +172,7 @@ void crew_order(int number, enum what what) {
         collect(number);
         worker->lives = false;
     } else
-        note(worker, what);
+        expect(worker, what);
 }
 
 /* ---- processes ---- */

@@ -3,7 +3,8 @@
  *
  * A master makes the listener, forks workers, and commands each over a socket pair of its own; it
  * is also the client. The files: worker.c is what a worker does, crew.c the master's view of them,
- * clients.c the connections, kernel.c what the kernel shows of it all, ../schedule.c the steps.
+ * clients.c the connections, kernel.c what the kernel shows of it all, steps.c the steps,
+ * ../schedule.c the schedule.
  */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
@@ -103,8 +104,36 @@ void kernel_check_end(void);
 void kernel_print(void);
 int kernel_queues(void);
 
-/* ---- schedule.c ---- */
+/* ---- steps.c ---- */
 
+void steps_make_one(void);
+/* Everybody answered, and gone. */
+void steps_finish(void);
+
+/* ---- ../schedule.c ---- */
+
+struct plan {
+    int seed, schedules, steps, stuck, abrupt, leaving, trace;
+};
+extern struct plan plan;
+
+enum { LOG_SIZE = 1 << 16 };
+
+struct totals {
+    long schedules, steps, connections, kills;
+    int queues;
+    size_t log_size;
+    char log[LOG_SIZE]; /* the steps of this schedule; they outlive the process that makes them */
+};
+extern struct totals *totals;
+extern const char *const kinds[];
+
+/* A number below that, by the seed. */
+unsigned below(unsigned end);
+/* One more line of the steps. */
+__attribute__((format(printf, 1, 2))) void note(const char *format, ...);
+/* Waits until nothing moves, and checks all that must hold then. */
+void quiet(void);
 __attribute__((noreturn, format(printf, 1, 2))) void violation(const char *format, ...);
 long long milliseconds(void);
 
