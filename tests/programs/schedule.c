@@ -63,7 +63,10 @@ void violation(const char *format, ...) {
     printf("\n%d connections wait\n", clients_waiting());
     for (int i = 0; i < WORKERS; i++)
         print_worker(i);
-    kernel_print();
+    if (listener_fd >= 0) {
+        queues_print();
+        holdings_print();
+    }
     fflush(stdout);
     _exit(1);
 }
@@ -89,11 +92,22 @@ static void until_at_rest(void) {
     }
 }
 
+static const char *what_is_wrong(void) {
+    const char *wrong;
+    queues_list(port_of(listener_fd));
+    wrong = queues_check();
+    if (!wrong)
+        wrong = holdings_check_claims();
+    if (!wrong)
+        wrong = holdings_check_descriptors();
+    return wrong;
+}
+
 /* What a thread gives back at its end comes a moment after its report. */
 static void until_right(void) {
     long long end = milliseconds() + PATIENCE_MS;
     const char *wrong;
-    while ((wrong = kernel_check())) {
+    while ((wrong = what_is_wrong())) {
         if (milliseconds() > end)
             violation("%s", wrong);
         moment();
@@ -107,8 +121,8 @@ void quiet(void) {
         clients_settle();
     until_at_rest();
     until_right();
-    if (kernel_queues() > totals->queues)
-        totals->queues = kernel_queues();
+    if (queues_count() > totals->queues)
+        totals->queues = queues_count();
 }
 
 /* ---- a schedule ---- */
@@ -118,7 +132,7 @@ static void run(int seed) {
     worker_leaves_told = plan.leaving;
     crew_open(below(4) == 0);
     note("a listener that %s\n", listener_blocks ? "blocks" : "does not block");
-    kernel_begin();
+    holdings_begin();
     for (int i = 0; i < plan.steps; i++)
         steps_make_one();
     steps_finish();

@@ -3,7 +3,8 @@
  *
  * A master makes the listener, forks workers, and commands each over a socket pair of its own; it
  * is also the client. The files: worker.c is what a worker does, crew.c the master's view of them,
- * clients.c the connections, kernel.c what the kernel shows of it all, steps.c the steps,
+ * clients.c the connections, queues.c and holdings.c what the kernel shows of it all, steps.c the
+ * steps,
  * ../schedule.c the schedule.
  */
 #ifndef SCHEDULE_H
@@ -95,14 +96,35 @@ int clients_waiting(void);
 /* Every one has its answer, its own and only once. */
 void clients_settle(void);
 
-/* ---- kernel.c ---- */
+/* ---- queues.c ---- */
 
-void kernel_begin(void);
-/* NULL, or what is wrong with the queues, the claims and the descriptors. */
-const char *kernel_check(void);
-void kernel_check_end(void);
-void kernel_print(void);
-int kernel_queues(void);
+enum { QUEUES_MOST = 256, SAID_MOST = 200 };
+
+/* What is wrong, in the text `said` of each file. */
+#define WRONG(...) (snprintf(said, sizeof said, __VA_ARGS__), said)
+
+extern unsigned long listener_inode;
+
+/* Looks which queues there are at that port. */
+void queues_list(uint16_t ours);
+int queues_count(void);
+/* NULL, or what is wrong: a queue that nobody watches. */
+const char *queues_check(void);
+/* Whether one of those that were there when they were looked at last is still. */
+bool queues_any_left(uint16_t port);
+void queues_print(void);
+DIR *open_directory(pid_t pid);
+bool is_link(pid_t pid, const char *number, const char *wanted);
+
+/* ---- holdings.c ---- */
+
+void holdings_begin(void);
+/* NULL, or what is wrong; the queues were looked at just now. */
+const char *holdings_check_claims(void);
+const char *holdings_check_descriptors(void);
+/* All are gone, and the master closes its listener: nothing of it is left. */
+void holdings_end(void);
+void holdings_print(void);
 
 /* ---- steps.c ---- */
 

@@ -270,5 +270,5 @@ void steps_finish(void) {
         if (crew[i].lives && !crew[i].is_thread)
             crew_end(crew[i].pid, below(2));
     quiet();
-    kernel_check_end();
+    holdings_end();
 }
