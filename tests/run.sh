@@ -105,7 +105,7 @@ case ${2:-all} in
   musl)
     # Without start.bats, which builds with gcc, and faults.bats, which knows what glibc's loader does.
     run "tests/shim" bats --formatter tap --timing "$tests"/shim/{events,herd,hostile,limits,listeners,numbers}.bats \
-      "$tests"/shim/{own,polls,process,threads}.bats
+      "$tests"/shim/{own,polls,process,schedules,threads}.bats
     ;;
   arm64) run_arm64 ;;
   tsan)
