@@ -136,20 +136,12 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-static void note_home(struct watch *watch, const struct shard_set *set) {
-    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    stats_count(set, watch->place, COUNT_HOME);
-    worker_took_home(set, watch->home);
-    if (worker_is_shared(set, watch->home))
-        count_taken(watch, set, watch->home);
-}
-
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
     rotate(watch, set, shard);
-    if (set->steal && atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
-        worker_took_stolen(set, shard)) {
+    bool is_stuck = worker_took_stolen(set, shard);
+    if (is_stuck && set->steal && atomic_load_explicit(&watch->is_partial, memory_order_relaxed)) {
         atomic_store(&watch->wide, true);
         atomic_store(&watch->instance->work, true);
     }
@@ -189,6 +181,40 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
     return count;
 }
 
+/*
+ * A worker that was woken for one shard may take from another, its home first, and then be busy for
+ * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
+ * the shards that it could have taken from is passed on to whoever waits for them; but only where
+ * several were reported at once, or some owner has left its own to others.
+ */
+static bool may_strand(struct watch *watch, const struct shard_set *set) {
+    return atomic_exchange(&watch->told_of_many, false) || worker_sees_slow(set);
+}
+
+static void pass_on(const struct pollfd *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (list[i].revents & POLLIN)
+            real.shutdown(list[i].fd, SHUT_WR);
+}
+
+static void pass_on_neighbours(const struct shard *own, struct watch *watch, int own_fd) {
+    struct pollfd list[SHARDS_MAX];
+    int shards[SHARDS_MAX];
+    int count = may_strand(watch, own->set) ? list_neighbours(own, watch, own_fd, list, shards) : 0;
+    if (count && real.poll(list, (nfds_t)count, 0) > 0)
+        pass_on(list, count);
+}
+
+static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
+    const struct shard_set *set = own->set;
+    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
+    stats_count(set, watch->place, COUNT_HOME);
+    worker_took_home(set, watch->home);
+    if (worker_is_shared(set, watch->home))
+        count_taken(watch, set, watch->home);
+    pass_on_neighbours(own, watch, own_fd);
+}
+
 /* A neighbour of the server's own may be shut down or closed at any moment. */
 static bool is_gone_or_empty(int error) {
     return error == EAGAIN || error == EINVAL || error == EBADF || error == ENOTSOCK;
@@ -206,6 +232,8 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
         int fd = take(own, shards[i], call);
         if (fd >= 0 && watch)
             note_stolen(watch, own->set, shards[i]);
+        if (fd >= 0 && watch && ready > 1 && may_strand(watch, own->set))
+            pass_on(list + i + 1, count - i - 1);
         if (fd >= 0 || !is_gone_or_empty(errno))
             return fd;
     }
@@ -239,7 +267,7 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
         return fd;
     fd = take(own, home_of(own, watch), call);
     if (fd >= 0 && watch)
-        note_home(watch, own->set);
+        note_home(own, watch, call->fd);
     if (fd >= 0 || errno != EAGAIN || (watch && is_served(watch)))
         return fd;
     fd = steal(own, watch, call);

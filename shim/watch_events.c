@@ -181,6 +181,7 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     struct hit *hit = hit_of(hits, watch);
     if (hit) {
         hit->event->events |= event->events;
+        atomic_store(&watch->told_of_many, true);
         return false;
     }
     if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
@@ -189,6 +190,7 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store(&watch->served, false);
     atomic_store(&watch->told, true);
+    atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
     return true;
 }
 

@@ -78,6 +78,7 @@ struct watch {
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
     _Atomic bool served;         /* an accept succeeded */
+    _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */

@@ -11,6 +11,10 @@
 /* Longer than an honest request keeps an owner from its shard; shorter than a client's patience. */
 enum { STUCK_MS = 100 };
 
+/* Longer than an owner that has enough to do stays away from its shard; and for how long it is
+ * remembered that one did. */
+enum { SLOW_MS = 20, REMEMBERED_MS = 2000 };
+
 static int record_lock(const struct shard_set *set, int command, short type, int shard,
                        struct flock *lock) {
     *lock = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = shard, .l_len = 1};
@@ -207,7 +211,14 @@ bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t since = 0;
     if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
         return false;
+    if (now - since >= SLOW_MS)
+        atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
     return now - since >= STUCK_MS;
+}
+
+bool worker_sees_slow(const struct shard_set *set) {
+    uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
+    return since && milliseconds() - since < REMEMBERED_MS;
 }
 
 bool worker_may_be_one_at_a_time(const struct shard_set *set) {

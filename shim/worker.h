@@ -83,6 +83,9 @@ int worker_number_for_own(const struct shard_set *set);
 void worker_took_home(const struct shard_set *set, int shard);
 bool worker_took_stolen(const struct shard_set *set, int shard);
 
+/* Whether an owner was seen lately that left its shard to others for some time. */
+bool worker_sees_slow(const struct shard_set *set);
+
 /*
  * Whether there may be an accept mutex, or one worker only: no two were seen waiting at once in
  * this generation. Then whoever waits may have missed what was told to another, who took something
