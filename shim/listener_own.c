@@ -92,6 +92,8 @@ void listener_leave_set(const struct shard *shard) {
     bool is_emptied = watch_may_empty(set) || !worker_may_add(set);
     if (is_emptied && set_abandon(set, shard->number)) {
         bound_begin();
+        worker_announce(set,
+                        shard->number); /* its owner may have been killed, which nobody heard */
         return;
     }
     watch_shard_closing(shard);

@@ -83,6 +83,7 @@ int poller_accept(const struct shard *own, const struct accept_call *given) {
     /* Asked once, as the kernel does; meanwhile the number may become something else's. */
     call.blocks =
         set_blocks(own->set, own->number, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
+    watch_accepts(own);
     if (is_for_kernel(own, &call))
         return call.accept(call.fd, &call);
     return call.blocks ? accept_or_wait(own, &call) : watch_accept(own, &call);

@@ -41,6 +41,8 @@ struct shard_set {
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
+    _Atomic pid_t
+        acceptor; /* watch_prove.c: the process that is known to accept from it, or a parent */
     _Atomic pid_t entered; /* worker.c: the process that is in worker_enter_own(), or a parent */
     _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
 };

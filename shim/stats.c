@@ -64,12 +64,22 @@ void stats_leave(const struct shard_set *set, int place) {
     atomic_store(&set->shared->worker[place].pid, 0);
 }
 
-void stats_wait(const struct shard_set *set, int place, bool is_in) {
+void stats_wait(const struct shard_set *set, int place, bool is_in, uint64_t now) {
     if (place == NO_PLACE)
         return;
     struct shared_worker *worker = &set->shared->worker[place];
-    atomic_store_explicit(&worker->since_ms, clock_coarse_ms(), memory_order_relaxed);
+    atomic_store_explicit(&worker->since_ms, now, memory_order_relaxed);
     atomic_store_explicit(&worker->is_in, is_in, memory_order_relaxed);
+}
+
+bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) {
+    for (int i = 0; i < SHARED_WORKERS; i++) {
+        struct shared_worker *worker = &set->shared->worker[i];
+        if (i != place && atomic_load(&worker->pid) > 0 && atomic_load(&worker->is_in) &&
+            atomic_load(&worker->since_ms) <= then)
+            return true;
+    }
+    return false;
 }
 
 void stats_shard(const struct shard_set *set, int shard, int fd) {

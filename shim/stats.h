@@ -1,6 +1,7 @@
 /*
  * stats: what the tool reads of a set in the shared memory: a place for each worker, which it
- * alone writes, and totals of those that are gone. Nothing of it decides anything.
+ * alone writes, and totals of those that are gone. Nothing of it decides anything, except that a
+ * worker that hesitates asks whether others were idle.
  */
 #ifndef UNHERD_STATS_H
 #define UNHERD_STATS_H
@@ -16,8 +17,11 @@ int stats_join(const struct shard_set *set, int id);
 /* Its counts go to the totals. */
 void stats_leave(const struct shard_set *set, int place);
 
-/* It begins a wait, or has ended one. */
-void stats_wait(const struct shard_set *set, int place, bool is_in);
+/* It begins a wait, or has ended one, now by clock_coarse_ms(). */
+void stats_wait(const struct shard_set *set, int place, bool is_in, uint64_t now);
+
+/* Whether another worker has been waiting since then, and is still. */
+bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then);
 
 /* The socket of a shard. */
 void stats_shard(const struct shard_set *set, int shard, int fd);

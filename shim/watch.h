@@ -61,6 +61,9 @@ struct accept_call {
     bool blocks; /* as the listener's flags say */
 };
 
+/* The server is about to accept from that listener, in whichever way. */
+void watch_accepts(const struct shard *own);
+
 /* Of a set of one, the kernel's own accept. Otherwise it never waits, even if the listener blocks:
  * EAGAIN. */
 int watch_accept(const struct shard *own, const struct accept_call *call);

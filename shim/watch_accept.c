@@ -276,6 +276,11 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
     return fd;
 }
 
+/* It cannot take what it was woken for. */
+static bool is_exhausted(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static int accept_as(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     return own->set->count == 1 ? accept_from_one(own, watch, call) : try_all(own, watch, call);
 }
@@ -287,10 +292,18 @@ static bool is_worker(const struct watch *watch, const struct shard_set *set) {
 
 int watch_accept(const struct shard *own, const struct accept_call *call) {
     struct watch *watch = watch_of(own);
+    watch_accepts(own);
     if (!is_worker(watch, own->set))
         watch = NULL;
     int fd = accept_as(own, watch, call);
     if (fd >= 0 && !watch)
         atomic_fetch_add_explicit(&own->set->shared->unattended, 1, memory_order_relaxed);
+    else if (fd >= 0)
+        watch_note_hesitation(watch, own->set);
+    else if (is_exhausted(errno)) {
+        int saved = errno;
+        set_pass_on(own->set, call->fd);
+        errno = saved;
+    }
     return fd;
 }

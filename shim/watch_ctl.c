@@ -9,23 +9,14 @@
 #include "real.h"
 #include "watch_shards.h"
 
-/* What the kernel accepts beside EPOLLEXCLUSIVE; anything else is refused with EINVAL
- * (epoll_ctl(2)). */
-static const uint32_t beside_exclusive =
-    EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
-
-static uint32_t made_exclusive(uint32_t asked) {
-    return (asked & EPOLLEXCLUSIVE) ? asked : (asked & beside_exclusive) | EPOLLEXCLUSIVE;
-}
-
 /* Whether something in what was asked has to be put back into, or kept out of, the events. */
 static bool needs_filter(const struct shard_set *set, uint32_t asked) {
-    return set->count > 1 || (asked & ~(beside_exclusive | (uint32_t)EPOLLEXCLUSIVE));
+    return set->count > 1 || (asked & ~(EVENTS_BESIDE_EXCLUSIVE | (uint32_t)EPOLLEXCLUSIVE));
 }
 
 static void ask(struct watch *watch, const struct epoll_event *event) {
     watch->asked = event->events;
-    watch->given = made_exclusive(event->events);
+    watch->given = events_given(atomic_load(&watch->set), event->events);
     watch->is_own_exclusive = event->events & EPOLLEXCLUSIVE;
     watch->is_filtered =
         watch->instance->is_own || needs_filter(atomic_load(&watch->set), event->events);
@@ -58,7 +49,7 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
 
 static int add(int epfd, int fd, const struct shard *own, struct epoll_event *event) {
     struct epoll_event given = *event;
-    given.events = made_exclusive(event->events);
+    given.events = events_given(own->set, event->events);
     if (!(event->events & EPOLLIN)) { /* it does not wait for connections */
         set_unkeep(own->set, own->number);
         return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
@@ -101,8 +92,12 @@ static int add_again(struct watch *watch, int epfd, int fd, const struct shard *
 static int modify(struct watch *watch, struct epoll_event *event) {
     if (watch->is_own_exclusive || (event->events & EPOLLEXCLUSIVE))
         return real.epoll_ctl(watch->instance->epfd, EPOLL_CTL_MOD, watch->fd, event);
+    bool leaves_some = !(event->events & EPOLLIN) && shards_leave_some(watch);
     ask(watch, event);
-    return shards_renew(watch, atomic_exchange(&watch->armed, true));
+    int result = shards_renew(watch, atomic_exchange(&watch->armed, true));
+    if (leaves_some)
+        set_pass_on(atomic_load(&watch->set), watch->fd);
+    return result;
 }
 
 /* Done at the next wait, unless somebody is waiting now and would still be told of connections. */

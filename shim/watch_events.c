@@ -59,7 +59,7 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
 static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     bool is_first = watch->kicks_noticed++ == 0;
     struct shard own = watch_shard(watch); /* which another thread may have ended meanwhile */
-    if (is_first || !own.set || (watch->asked & EPOLLONESHOT) ||
+    if (is_first || !own.set || (watch->asked & EPOLLONESHOT) || !(watch->asked & EPOLLIN) ||
         set_blocks(own.set, own.number, watch->fd))
         return false;
     event->events = EPOLLIN;

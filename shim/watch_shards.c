@@ -115,6 +115,7 @@ void shards_register_kick(struct watch *watch, const struct shard_set *set) {
         log_line(LOG_WARN, "no kick for a worker: %s", log_errno(errno));
     else
         watch->has_kick = watch->kicks_itself = true;
+    atomic_store(&watch->kicks_noticed, 0);
 }
 
 static void unregister_kick(struct watch *watch, const struct shard_set *set) {
@@ -208,5 +209,5 @@ void shards_end(struct watch *watch) {
 }
 
 void shards_end_with_instance(struct watch *watch) {
-    end(watch, !instance_may_be_shared(watch->instance));
+    end(watch, !instance_may_be_shared(watch->instance) && !atomic_load(&watch->instance->waiting));
 }

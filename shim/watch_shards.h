@@ -9,6 +9,13 @@
 
 #include "watch_table.h"
 
+/* What the kernel accepts beside EPOLLEXCLUSIVE; anything else is refused with EINVAL
+ * (epoll_ctl(2)). */
+#define EVENTS_BESIDE_EXCLUSIVE (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET)
+
+/* The events to register for those that the server asked for: watch_prove.c. */
+uint32_t events_given(const struct shard_set *set, uint32_t asked);
+
 /* Registers or removes one shard. 0, or -1 with errno; the record says what is registered. */
 int shards_register(struct watch *watch, int shard);
 void shards_unregister(struct watch *watch, int shard);
@@ -57,14 +64,17 @@ int shards_renew(struct watch *watch, bool announced);
 /* Whether the watch is to keep away from its neighbours' shards. */
 bool shards_is_alone(const struct watch *watch, const struct shard_set *set);
 
+/* The server accepts now what the watch's last wait has told it of. */
+void watch_note_hesitation(struct watch *watch, const struct shard_set *set);
+
 /* Nothing of the watch stays registered; its home, if it has one, stays claimed. */
 void shards_withdraw(struct watch *watch);
 
 /* The watch ends: withdrawn, its home released, its record free. */
 void shards_end(struct watch *watch);
 
-/* The same where its instance is closed: a child that has that too goes on with what is registered.
- */
+/* The same where its instance is closed: a child that has that too goes on with what is registered,
+ * and so does a thread that waits in it. */
 void shards_end_with_instance(struct watch *watch);
 
 /* The shards that the workers of this very process own, of the same set. */

@@ -20,12 +20,13 @@
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
-    int epfd;                /* the server's number at the time of the first registration */
-    pid_t pid;               /* whose it is; a child that goes on using it only reads */
-    unsigned forks;          /* local_forks() when it was first used */
-    int references;          /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int waiting;     /* threads inside epoll_wait on it */
-    _Atomic uint32_t waits;  /* so far; tells whether something happened since the last */
+    int epfd;                  /* the server's number at the time of the first registration */
+    pid_t pid;                 /* whose it is; a child that goes on using it only reads */
+    unsigned forks;            /* local_forks() when it was first used */
+    int references;            /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int waiting;       /* threads inside epoll_wait on it */
+    _Atomic uint32_t waits;    /* so far; tells whether something happened since the last */
+    _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
     bool is_own;             /* the library's: it stands for a thread in poll() or select() */
     _Atomic bool is_spoiled; /* has something registered that is out of reach */
@@ -45,6 +46,7 @@ struct watch {
     uint32_t asked;        /* events as the server asked for them */
     uint32_t given;        /* events as the kernel was given them */
     _Atomic uint64_t data; /* epoll_data, the server's own, never altered */
+    bool is_hesitant;      /* and so registered as the server asked: watch_prove.c */
     bool is_own_exclusive; /* the server set EPOLLEXCLUSIVE itself */
     bool frozen; /* fd is closed, the socket open elsewhere: its registration is out of reach */
     _Atomic bool

@@ -143,11 +143,14 @@ static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     return count == 0 && is_shortened ? -2 : count;
 }
 
-static void note_wait(const struct instance *instance, bool is_in) {
+static void note_wait(struct instance *instance, bool is_in) {
+    uint64_t now = clock_coarse_ms();
+    if (!is_in)
+        atomic_store_explicit(&instance->ended_ms, now, memory_order_relaxed);
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
         if (set)
-            stats_wait(set, watch->place, is_in);
+            stats_wait(set, watch->place, is_in, now);
     }
 }
 

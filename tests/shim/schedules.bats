@@ -24,19 +24,19 @@ schedules() {
 }
 
 @test "exclusive" {
-  schedules one exclusive leaving=0
+  schedules one exclusive
 }
 
 @test "auto" {
-  schedules one auto leaving=0
+  schedules one auto
 }
 
 @test "reuseport" {
-  schedules many reuseport abrupt=0
+  schedules many reuseport
 }
 
 @test "reuseport, four shards, one thief for each" {
-  UNHERD_SHARDS=4 UNHERD_STEAL=1 schedules many reuseport abrupt=0 stuck=1
+  UNHERD_SHARDS=4 UNHERD_STEAL=1 schedules many reuseport stuck=1
 }
 
 @test "a seed stands for its steps, whatever the mode" {

@@ -1,0 +1,95 @@
+/*
+ * watch prove: who is woken alone for a connection is to take it.
+ *
+ * Some wait for connections that others accept: php-fpm's master, with `pm = ondemand`, only to
+ * start a child. And some have accepted, but hesitate: Puma waits for a free thread first. For
+ * either, an exclusive wake-up would be the only one. So the first is registered as it asked until
+ * its process has called accept(), which costs a herd or two at the start of each worker; and the
+ * second once it was seen to leave a connection to wait while another worker had nothing to do.
+ */
+#include <poll.h>
+
+#include "clock.h"
+#include "local.h"
+#include "log.h"
+#include "real.h"
+#include "stats.h"
+#include "watch.h"
+#include "watch_shards.h"
+
+enum {
+    HESITATION_MS = 50
+}; /* an eternity between a wake-up and its accept; rarely scheduled away */
+
+static bool is_proven(const struct shard_set *set) {
+    return atomic_load_explicit(&set->acceptor, memory_order_relaxed) == local_pid();
+}
+
+static uint32_t exclusive(uint32_t asked) {
+    return (asked & EPOLLEXCLUSIVE) ? asked
+                                    : (asked & EVENTS_BESIDE_EXCLUSIVE) | (uint32_t)EPOLLEXCLUSIVE;
+}
+
+uint32_t events_given(const struct shard_set *set, uint32_t asked) {
+    bool is_plain = !is_proven(set) && !(asked & EPOLLEXCLUSIVE);
+    return is_plain ? asked & EVENTS_BESIDE_EXCLUSIVE : exclusive(asked);
+}
+
+/* Edge-triggered, a new registration would report anew what was reported, and is queued still. */
+static bool may_renew(const struct watch *watch) {
+    return !(watch->asked & EPOLLET) || !shards_leave_some(watch);
+}
+
+/* False: later. */
+static bool make_exclusive(struct watch *watch) {
+    if (!instance_is_mine(watch->instance) || (watch->given & EPOLLEXCLUSIVE) || watch->is_hesitant)
+        return true;
+    if (!may_renew(watch))
+        return false;
+    watch->given = exclusive(watch->asked);
+    if (atomic_load(&watch->armed) && !atomic_load(&watch->leaving) && !watch->frozen)
+        shards_renew(watch, true);
+    return true;
+}
+
+/* At once: under load a worker may be long in coming round to wait. */
+static void prove(struct shard_set *set) {
+    bool all = true;
+    if (local_is_borrowed() || !guard_enter())
+        return;
+    for (int i = 0; i < watch_end(); i++)
+        if (atomic_load(&watch_at(i)->set) == set)
+            all &= make_exclusive(watch_at(i));
+    if (all)
+        atomic_store(&set->acceptor, local_pid());
+    guard_leave();
+}
+
+void watch_accepts(const struct shard *own) {
+    if (!is_proven(own->set))
+        prove(own->set);
+}
+
+static void make_plain(struct watch *watch) {
+    static atomic_bool said;
+    if (!guard_enter())
+        return;
+    watch->is_hesitant = true;
+    if (atomic_load(&watch->set) && !watch->is_own_exclusive) {
+        watch->given = watch->asked & EVENTS_BESIDE_EXCLUSIVE;
+        shards_renew(watch, true);
+    }
+    guard_leave();
+    if (!atomic_exchange(&said, true))
+        log_line(LOG_INFO, "a worker hesitates to accept what it is woken for: from now on it is "
+                           "woken beside others");
+}
+
+void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
+    uint64_t told = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+    if (!(watch->given & EPOLLEXCLUSIVE) || clock_coarse_ms() - told < HESITATION_MS ||
+        !instance_is_mine(watch->instance) || (watch->asked & (EPOLLET | EPOLLONESHOT)))
+        return;
+    if (stats_is_idle_since(set, watch->place, told))
+        make_plain(watch);
+}
