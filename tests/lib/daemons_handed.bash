@@ -23,6 +23,13 @@ CONF
   STOP=QUIT RELOAD=USR2 COUNTED=header WAITS=other CLIENT=fcgi
 }
 
+# The master waits for connections too, to start children; it never accepts.
+configure_php_fpm_ondemand() {
+  configure_php_fpm "$@"
+  sed -i 's/^pm = static/pm = ondemand/' "$1/fpm.conf"
+  PROCESSES=any
+}
+
 # Its one worker has two pools, each with a thread that accepts, and listens itself, having given up root.
 configure_varnish() {
   cat >"$1/varnish.vcl" <<'CONF'

@@ -82,7 +82,7 @@ server_is_ready() {
   local pid pids
   is_answered || return 1
   pids=$(workers)
-  [[ $(wc -w <<<"$pids") -eq ${PROCESSES/self/1} ]] || return 1
+  [[ $PROCESSES == any || $(wc -w <<<"$pids") -eq ${PROCESSES/self/1} ]] || return 1
   if [[ $WAITS == epoll ]]; then
     for pid in $pids; do
       waits_on "$pid" "$PORT" || return 1

@@ -8,6 +8,16 @@ teardown() { finish; }
 
 @test "php-fpm answers in every mode" { in_all_modes php_fpm; }
 
+@test "php-fpm that starts its workers on demand answers in every mode" {
+  local mode
+  for mode in stock auto exclusive reuseport; do
+    start_server php_fpm_ondemand "$mode"
+    visit --count 60 >"$DIRECTORY/visits"
+    [[ $(awk '$1 == "answered" { print $2 }' "$DIRECTORY/visits") -eq 60 ]] || fail "$mode: $(cat "$DIRECTORY/visits")"
+    stop_server
+  done
+}
+
 @test "php-fpm's workers take turns, as without the library" {
   local mode count=400 bound=1.05
   for mode in stock auto exclusive; do

@@ -116,3 +116,21 @@ serving() {
     done
   done
 }
+
+@test "a worker is told of a connection and declines, hesitates, or only watches: another takes it" {
+  local how
+  for how in exhausted hesitates monitor monitor-edge monitor-poll; do
+    same decliners run "$how"
+  done
+}
+
+# A worker that was woken for one queue may take from another; a handful in a thousand may still wait for it to come round.
+@test "two of four workers are busy: what the woken one passes by, the idle ones take" {
+  local late
+  late=$(plain passed_by run 20) && is_number "$late"
+  [[ $late -eq 0 ]] || fail "without the library $late waited"
+  late=$(with exclusive passed_by run 100) && is_number "$late"
+  [[ $late -eq 0 ]] || fail "exclusive: $late waited"
+  late=$(with reuseport passed_by run 250) && is_number "$late"
+  [[ $late -le 3 ]] || fail "reuseport: $late of 750 waited"
+}
