@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "fd_table.h"
 #include "hidden.h"
 #include "real.h"
 #include "shard_set.h"
@@ -33,11 +34,22 @@ void set_keep_open(const struct shard_set *set, bool keep) {
         keep_open(set->fd[i], keep);
 }
 
+/* No other set of this process has it. */
+static bool is_free(int fd) {
+    return fd_entry(fd) == FD_OTHER;
+}
+
+static bool is_same_socket(int fd, int other) {
+    struct stat its = {0};
+    struct stat others = {0};
+    return fstat(fd, &its) == 0 && fstat(other, &others) == 0 && its.st_ino == others.st_ino;
+}
+
 /* The variable may be older than the descriptors that it names: each is looked at. */
 static bool is_memory(int fd) {
     struct stat status;
     const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-    return fstat(fd, &status) == 0 && status.st_size == SET_MEMORY_SIZE &&
+    return is_free(fd) && fstat(fd, &status) == 0 && status.st_size == SET_MEMORY_SIZE &&
            real.fcntl(fd, F_GET_SEALS, NULL) == sealed;
 }
 
@@ -48,7 +60,8 @@ static bool is_spare_of(int fd, int listener_fd) {
     socklen_t own_length = sizeof own;
     int reuseport = 0;
     socklen_t length = sizeof reuseport;
-    return real.getsockname(fd, (struct sockaddr *)&its, &its_length) == 0 &&
+    return is_free(fd) && !is_same_socket(fd, listener_fd) &&
+           real.getsockname(fd, (struct sockaddr *)&its, &its_length) == 0 &&
            real.getsockname(listener_fd, (struct sockaddr *)&own, &own_length) == 0 &&
            its_length == own_length && !memcmp(&its, &own, own_length) &&
            real.getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &length) == 0 && reuseport;
@@ -62,7 +75,7 @@ static bool is_same_layout(const struct shared *shared, int count) {
 /* An eventfd is an anonymous inode: a file of no type. */
 static bool is_kick(int fd) {
     struct stat status;
-    return fstat(fd, &status) == 0 && !(status.st_mode & S_IFMT);
+    return is_free(fd) && fstat(fd, &status) == 0 && !(status.st_mode & S_IFMT);
 }
 
 /* The numbers that the text names, into the set; nothing is done to the descriptors. */
