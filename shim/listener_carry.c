@@ -92,10 +92,15 @@ static bool parse_one(struct record *record, const char **at) {
     return set_parse(&record->set, at);
 }
 
+/* Still the listener, and none that was taken up before: each number is one reference. */
+static bool is_its(const struct record *record, int fd) {
+    return fd_entry(fd) == FD_OTHER && socket_cookie(fd) == record->cookie;
+}
+
 /* A number by which the listener is still there, or -1. */
 static int number_of(const struct record *record) {
     for (int i = 0; i < record->count; i++)
-        if (socket_cookie(record->numbers[i]) == record->cookie)
+        if (is_its(record, record->numbers[i]))
             return record->numbers[i];
     return -1;
 }
@@ -114,7 +119,7 @@ static void adopt(struct listener *listener, const struct record *record, int fd
     decision.why = "carried over exec";
     decision_say(&decision, &listener->shard, 0);
     for (int i = 0; i < record->count; i++)
-        if (socket_cookie(record->numbers[i]) == record->cookie)
+        if (is_its(record, record->numbers[i]))
             listener_hold(listener, record->numbers[i]);
 }
 
