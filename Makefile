@@ -84,11 +84,11 @@ model: packages-model ## spin on the model of the claims, and on mutations of it
 	@tests/model/run.sh
 
 FUZZ_SECONDS ?= 60
-fuzz: packages-fuzz ## random sequences of the hooked calls beside the plain kernel's, FUZZ_SECONDS=60
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang build/fuzz/calls
-	@mkdir -p build/fuzz/corpus
-	@cd build/fuzz && ASAN_OPTIONS=disable_coredump=0 ./calls -print_funcs=0 -max_len=200 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-		corpus ../../tests/fuzz/corpus/calls
+FUZZ ?= calls config carry
+FUZZ_CHECKING := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+fuzz: packages-fuzz ## random input for the calls, the variables and the shared memory, FUZZ_SECONDS=60 each
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CHECKING='$(FUZZ_CHECKING)' $(addprefix build/fuzz/,$(FUZZ))
+	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 SECONDS ?= 600
 soak: packages-check ## nginx and gunicorn with reloads and kills, SECONDS=600 each: nothing grows
@@ -185,10 +185,9 @@ $(BUILD)/threaded/%: tests/programs/%.c tests/programs/lab.h tests/programs/sign
 	$(call say,TSAN,$@)$(CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=thread -Ishim -o $@ $(filter %.c,$^) -ldl
 
 # The sanitizers call setrlimit before they are ready for instrumented code, as above.
-FUZZED := $(filter-out shim/hook_limit.c shim/start.c,$(wildcard shim/*.c))
-$(BUILD)/calls: tests/fuzz/fuzz_calls.c $(FUZZED) $(wildcard shim/*.h) $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)$(CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Ishim -o $@ $(filter %.c,$^) -ldl
+FUZZED := $(call objects,$(filter-out shim/hook_limit.c shim/start.c,$(wildcard shim/*.c)))
+$(addprefix $(BUILD)/,calls config carry shared): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
+	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(CHECKING) -o $@ $^ -ldl -pthread
 
 .PHONY: tests
 tests: all $(UNIT_TESTS) $(HELPERS)
