@@ -95,7 +95,8 @@ static bool read_numbers(struct shard_set *set, const char **at) {
 }
 
 static bool is_what_it_was(const struct shard_set *set, int listener_fd) {
-    if (!is_memory(set->memory_fd) || (set->count > 1 && !is_kick(set->kick_fd)))
+    bool has_kick = set->count > 1 || set->kick_fd >= 0;
+    if (!is_memory(set->memory_fd) || (has_kick && !is_kick(set->kick_fd)))
         return false;
     for (int i = 1; i < set->count; i++)
         if (!is_spare_of(set->fd[i], listener_fd))
@@ -105,7 +106,7 @@ static bool is_what_it_was(const struct shard_set *set, int listener_fd) {
 
 static bool receive_all(const struct shard_set *set) {
     bool received = hidden_receive(set->memory_fd);
-    if (set->count > 1)
+    if (set->kick_fd >= 0)
         received &= hidden_receive(set->kick_fd);
     for (int i = 1; i < set->count; i++)
         received &= hidden_receive(set->fd[i]);
