@@ -84,7 +84,7 @@ model: packages-model ## spin on the model of the claims, and on mutations of it
 	@tests/model/run.sh
 
 FUZZ_SECONDS ?= 60
-FUZZ ?= calls config carry
+FUZZ ?= calls config carry shared
 FUZZ_CHECKING := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 fuzz: packages-fuzz ## random input for the calls, the variables and the shared memory, FUZZ_SECONDS=60 each
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CHECKING='$(FUZZ_CHECKING)' $(addprefix build/fuzz/,$(FUZZ))

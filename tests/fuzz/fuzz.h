@@ -78,6 +78,7 @@ static inline void prepare_numbers(void) {
     MUST_BE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = END;
     MUST_BE(real.setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    real.close_range(FIRST, ~0U, 0); /* what was inherited */
     for (int fd = 0; fd < FIRST; fd++)
         if (real.fcntl(fd, F_GETFD) < 0)
             MUST_BE(open("/dev/null", O_RDONLY) >= 0);
@@ -91,6 +92,13 @@ static inline int bound_socket(int type, int reuseport, in_port_t port) {
     MUST_BE(real.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, sizeof reuseport) == 0);
     MUST_BE(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
     return fd;
+}
+
+/* Its close is a reset: a connection that ends in good order keeps its port for a minute, and there
+ * are not that many. */
+static inline void end_by_reset(int client) {
+    const struct linger at_once = {.l_onoff = 1};
+    real.setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 static inline in_port_t port_of(int fd) {

@@ -224,6 +224,9 @@ static int dial(int fd) {
     int low = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int client = real.fcntl(low, F_DUPFD, CLIENTS);
     real.close(low);
+    /* Its close is a reset: one that ends in good order keeps its port for a minute. */
+    real.setsockopt(client, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
+                    sizeof(struct linger));
     real.connect(client, (struct sockaddr *)&address, length);
     return 0;
 }

@@ -244,6 +244,7 @@ static void dial(int fd) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = port_of(fd), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    end_by_reset(client);
     real.connect(client, (struct sockaddr *)&address, sizeof address);
 }
 

@@ -1,0 +1,403 @@
+/*
+ * fuzz shared: a worker that was broken into. Between the server's calls, or while they run,
+ * anything is written to the memory that the workers share. The calls of the others may then be
+ * unfair, but must end, hit nothing but their own sockets and memory, and report nothing but the
+ * server's own. The workers are several epoll instances of this process; nothing ever waits.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "listener_record.h"
+#include "poller.h"
+#include "watch.h"
+#include "watch_table.h"
+
+enum {
+    NUMBERS = 16, /* that the sequence picks from; it may be given more */
+    WORKERS = 2,  /* from FIRST + 1, at its start */
+    CLIENTS = 600,
+    HIDDEN = END - END / 8, /* the library's own are above */
+    CALLS_MOST = 48,
+    EVENTS = 8
+};
+
+/* What stands in the server's data beside the number. */
+#define MARK (UINT64_C(0x5ca1ab1e) << 32)
+
+static struct config config;
+static struct open_file expected[END];
+static uint8_t is_bound[END]; /* by the server; listen() on anything else would find it a port */
+static int clients;
+
+/* ---- the server's numbers ---- */
+
+static int lowest_free(void) {
+    int fd = FIRST;
+    while (expected[fd].is_open)
+        fd++;
+    return fd;
+}
+
+/* A call has returned a number: the one that the kernel would have given without us. */
+static int made(int fd) {
+    if (fd < 0)
+        return fd;
+    MUST_BE(fd == lowest_free());
+    expected[fd] = open_file(fd);
+    MUST_BE(expected[fd].is_open && fd_kind_of(fd_entry(fd)) != FD_HIDDEN);
+    return fd;
+}
+
+static void check_number(int fd) {
+    struct open_file now = open_file(fd);
+    if (!is_same_file(&now, &expected[fd]))
+        fprintf(stderr, "number %d: %sopen, was %sopen\n", fd, now.is_open ? "" : "not ",
+                expected[fd].is_open ? "" : "not ");
+    MUST_BE(is_same_file(&now, &expected[fd]));
+}
+
+static int number(struct input *in) {
+    return FIRST + (int)(next_byte(in) % NUMBERS);
+}
+
+static int option(int fd, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return real.getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
+}
+
+static struct shard_set *set_of(int fd) {
+    unsigned entry = fd_entry(fd);
+    return fd_kind_of(entry) == FD_LISTENER ? listener_at(fd_index_of(entry))->shard.set : NULL;
+}
+
+/* ---- what is written, by whoever has the memory ---- */
+
+static uint32_t value(struct input *in) {
+    static const uint32_t special[] = {0, 1, 2, 3, 255, 256, INT32_MAX, 0x80000000, UINT32_MAX};
+    unsigned kind = next_byte(in);
+    if (kind < 192)
+        return special[kind % (sizeof special / sizeof special[0])];
+    uint32_t any = next_byte(in);
+    return any << 24 | next_byte(in) << 16 | next_byte(in) << 8 | next_byte(in);
+}
+
+static void put(struct shard_set *set, size_t word, uint32_t what) {
+    _Atomic uint32_t *words = (_Atomic uint32_t *)(void *)set->shared;
+    atomic_store_explicit(&words[word % (SET_MEMORY_SIZE / sizeof *words)], what,
+                          memory_order_relaxed);
+}
+
+/* A word of the head, or of one of the shards that are used. */
+static void write_word(struct input *in) {
+    struct shard_set *set = set_of(number(in));
+    size_t words = sizeof(struct shared) + 9 * sizeof(struct shared_shard);
+    size_t word = (next_byte(in) << 8 | next_byte(in)) % (words / sizeof(uint32_t));
+    uint32_t what = value(in);
+    if (set)
+        put(set, word, what);
+}
+
+static void write_shard(struct input *in) {
+    struct shard_set *set = set_of(number(in));
+    unsigned place = next_byte(in);
+    size_t shard = sizeof(struct shared) + place / 8 * sizeof(struct shared_shard);
+    uint32_t what = value(in);
+    if (set)
+        put(set, shard / sizeof(uint32_t) + place % 8, what);
+}
+
+/* A generator that is simple, and the same everywhere. */
+static uint32_t next_random(uint32_t *state) {
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8 ^ *state << 16;
+}
+
+static void write_all(struct input *in) {
+    struct shard_set *set = set_of(number(in));
+    unsigned kind = next_byte(in);
+    uint32_t state = next_byte(in) + 1;
+    uint32_t same = value(in);
+    for (size_t i = 0; set && i < SET_MEMORY_SIZE / sizeof(uint32_t); i++)
+        put(set, i, kind & 1 ? same : next_random(&state));
+}
+
+/* The memory of a set stays where it is when that ends. */
+struct scribbler {
+    pthread_t thread;
+    struct shard_set *set;
+    uint32_t state;
+    _Atomic int ends;
+};
+
+static void *scribble(void *argument) {
+    struct scribbler *scribbler = argument;
+    while (!atomic_load(&scribbler->ends)) {
+        uint32_t word = next_random(&scribbler->state);
+        uint32_t what = next_random(&scribbler->state);
+        put(scribbler->set, word % 256, what & 1 ? what : what >> 1 & 3);
+    }
+    return NULL;
+}
+
+/* ---- the calls ---- */
+
+static void call_socket(struct input *in) {
+    int reuseport = (int)(next_byte(in) % 2);
+    is_bound[made(bound_socket(SOCK_STREAM, reuseport, 0))] = 1;
+}
+
+/* One more for the address of another, as servers that shard by themselves have. */
+static void call_sibling(struct input *in) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = port_of(number(in)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = made(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        is_bound[fd] = 1;
+    if (is_bound[fd])
+        listen(fd, 8);
+    expected[fd] = open_file(fd); /* it may be one that was closed before, with its queue */
+}
+
+static void call_listen(struct input *in) {
+    int fd = number(in);
+    if (!is_bound[fd])
+        return;
+    listen(fd, (int)(next_byte(in) % 8));
+    expected[fd] = open_file(fd);
+}
+
+static void call_instance(struct input *in) {
+    (void)in;
+    made(epoll_create1(0));
+}
+
+static void call_ctl(struct input *in) {
+    static const uint32_t wanted[] = {EPOLLIN,
+                                      EPOLLIN | EPOLLET,
+                                      EPOLLIN | EPOLLONESHOT,
+                                      EPOLLIN | EPOLLRDHUP,
+                                      EPOLLIN | EPOLLEXCLUSIVE,
+                                      0};
+    static const int ops[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD};
+    unsigned how = next_byte(in);
+    int epfd = number(in);
+    int fd = number(in);
+    struct epoll_event event = {.events = wanted[how / 4 % 6], .data.u64 = MARK | (unsigned)fd};
+    if (fd_kind_of(fd_entry(fd)) != FD_INSTANCE) /* one in another may be a ring */
+        epoll_ctl(epfd, ops[how % 4], fd, &event);
+}
+
+static int wait_for(int epfd) {
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(epfd, events, EVENTS, 0);
+    MUST_BE(count <= EVENTS);
+    for (int i = 0; i < count; i++)
+        MUST_BE((events[i].data.u64 & ~UINT64_C(0x3ff)) == MARK);
+    return count;
+}
+
+static void call_wait(struct input *in) {
+    wait_for(number(in));
+}
+
+static int accept_from(int fd) {
+    int connection = made(accept4(fd, NULL, NULL, SOCK_NONBLOCK));
+    if (connection >= 0)
+        MUST_BE(option(connection, SO_ACCEPTCONN) == 0 && fd_entry(connection) == FD_OTHER);
+    return connection;
+}
+
+static void call_accept(struct input *in) {
+    accept_from(number(in));
+}
+
+/* From far above, so that it takes none of the numbers. */
+static void dial(int fd) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = port_of(fd), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int low = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int client = real.fcntl(low, F_DUPFD, CLIENTS);
+    real.close(low);
+    end_by_reset(client);
+    if (address.sin_port)
+        real.connect(client, (struct sockaddr *)&address, sizeof address);
+    clients++;
+}
+
+static void call_dial(struct input *in) {
+    dial(number(in));
+}
+
+static void call_close(struct input *in) {
+    int fd = number(in);
+    check_number(fd);
+    close(fd);
+    expected[fd] = (struct open_file){0};
+    is_bound[fd] = 0;
+}
+
+static void call_dup(struct input *in) {
+    int fd = number(in);
+    int copy = made(dup(fd));
+    if (copy >= 0)
+        is_bound[copy] = is_bound[fd];
+}
+
+static void call_shutdown(struct input *in) {
+    int fd = number(in);
+    shutdown(fd, (int)(next_byte(in) % 3));
+}
+
+static void call_poll(struct input *in) {
+    struct pollfd list[3];
+    for (int i = 0; i < 3; i++)
+        list[i] = (struct pollfd){.fd = number(in), .events = POLLIN};
+    int count = poll(list, 3, 0);
+    for (int i = 0; i < 3; i++)
+        count -= list[i].revents != 0;
+    MUST_BE(count == 0);
+}
+
+static void call_select(struct input *in) {
+    fd_set set;
+    FD_ZERO(&set);
+    int fd = number(in);
+    FD_SET(fd, &set);
+    int count = select(fd + 1, &set, NULL, NULL, &(struct timeval){0});
+    MUST_BE(count <= 0 || FD_ISSET(fd, &set));
+}
+
+static void call_option(struct input *in) {
+    static const int names[] = {SO_REUSEPORT, SO_KEEPALIVE, SO_RCVBUF};
+    int fd = number(in);
+    int name = names[next_byte(in) % 3];
+    int on = (int)(next_byte(in) % 2);
+    socklen_t length = sizeof on;
+    setsockopt(fd, SOL_SOCKET, name, &on, sizeof on);
+    getsockopt(fd, SOL_SOCKET, name, &on, &length);
+}
+
+static void call_flags(struct input *in) {
+    fcntl(number(in), F_SETFL, O_NONBLOCK);
+}
+
+/* To another process, it seems. With connections queued it would wait for their end. */
+static void call_send(struct input *in) {
+    int ends[2];
+    char place[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr message = {.msg_control = place, .msg_controllen = sizeof place};
+    struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+    int fd = number(in);
+    if (clients || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) < 0)
+        return;
+    *part = (struct cmsghdr){CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(part), &fd, sizeof fd);
+    sendmsg(ends[0], &message, 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void make(struct input *in) {
+    static void (*const calls[])(struct input *) = {
+        write_word,    write_word,  write_shard, write_shard,  write_all,     call_wait, call_wait,
+        call_wait,     call_accept, call_accept, call_dial,    call_dial,     call_ctl,  call_ctl,
+        call_close,    call_listen, call_socket, call_sibling, call_instance, call_dup,  call_poll,
+        call_shutdown, call_option, call_flags,  call_select,  write_shard,   call_send, call_wait};
+    calls[next_byte(in) % (sizeof calls / sizeof calls[0])](in);
+}
+
+/* ---- a sequence ---- */
+
+/* A listener, and workers that have waited for it and are told of what comes. */
+static void start_server(unsigned flags) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = MARK | FIRST};
+    config.mode = flags & 1 ? MODE_AUTO : MODE_REUSEPORT;
+    config.shards = 1 + (flags >> 1 & 7);
+    config.steal = flags >> 4 & 3;
+    int told = 0;
+    is_bound[made(bound_socket(SOCK_STREAM, flags & 1, 0))] = 1;
+    MUST_BE(listen(FIRST, 8) == 0);
+    for (int i = 1; i <= WORKERS; i++) {
+        made(epoll_create1(0));
+        MUST_BE(epoll_ctl(FIRST + i, EPOLL_CTL_ADD, FIRST, &event) == 0);
+        wait_for(FIRST + i);
+    }
+    dial(FIRST);
+    for (int i = 1; i <= WORKERS && !told; i++)
+        told = wait_for(FIRST + i);
+    MUST_BE(told == 1);
+    MUST_BE(accept_from(FIRST) >= 0);
+    clients = 0;
+}
+
+static void end_server(void) {
+    for (int fd = FIRST; fd < CLIENTS; fd++) {
+        check_number(fd);
+        if (expected[fd].is_open)
+            close(fd);
+    }
+    real.close_range(CLIENTS, HIDDEN - 1, 0);
+}
+
+/* In a thread of its own, with whose end the library gives up what it has for it. */
+static void *run(void *argument) {
+    struct input *in = argument;
+    struct scribbler scribbler = {.set = NULL};
+    unsigned flags = next_byte(in);
+    memset(expected, 0, sizeof expected);
+    memset(is_bound, 0, sizeof is_bound);
+    start_server(flags);
+    if (flags >> 6 == 3) {
+        scribbler.set = set_of(FIRST);
+        scribbler.state = next_byte(in);
+        MUST_BE(pthread_create(&scribbler.thread, NULL, scribble, &scribbler) == 0);
+    }
+    for (int i = 0; in->left && i < CALLS_MOST; i++)
+        make(in);
+    end_server();
+    atomic_store(&scribbler.ends, 1);
+    if (scribbler.set)
+        MUST_BE(pthread_join(scribbler.thread, NULL) == 0);
+    return NULL;
+}
+
+static void check_nothing_is_left(void) {
+    static struct open_file now[END];
+    open_files(now);
+    for (int fd = FIRST; fd < END; fd++)
+        MUST_BE(!now[fd].is_open);
+    MUST_BE(fd_next(0, FD_LIMIT - 1) < 0 && !listener_any());
+    for (int i = 0; i < watch_end(); i++)
+        MUST_BE(!atomic_load(&watch_at(i)->set));
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    real_find();
+    config_read(&config, (char *const[]){"UNHERD_LOG=off", NULL}, 1);
+    listener_start(&config);
+    poller_start();
+    prepare_numbers();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct input in = {data, size};
+    pthread_t thread;
+    MUST_BE(pthread_create(&thread, NULL, run, &in) == 0);
+    MUST_BE(pthread_join(thread, NULL) == 0);
+    check_nothing_is_left();
+    return 0;
+}
