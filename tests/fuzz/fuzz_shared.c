@@ -23,6 +23,7 @@ enum {
     CLIENTS = 600,
     HIDDEN = END - END / 8, /* the library's own are above */
     CALLS_MOST = 48,
+    TURNS_MOST = 64,
     EVENTS = 8
 };
 
@@ -33,6 +34,7 @@ static struct config config;
 static struct open_file expected[END];
 static uint8_t is_bound[END]; /* by the server; listen() on anything else would find it a port */
 static int clients;
+static int is_first_there; /* FIRST, since it began to listen: not closed, nor shut down */
 
 /* ---- the server's numbers ---- */
 
@@ -195,13 +197,19 @@ static void call_ctl(struct input *in) {
         epoll_ctl(epfd, ops[how % 4], fd, &event);
 }
 
+/* Returns how many events there were of the first listener. That one cannot be at its end. */
 static int wait_for(int epfd) {
     struct epoll_event events[EVENTS];
+    int of_first = 0;
     int count = epoll_wait(epfd, events, EVENTS, 0);
     MUST_BE(count <= EVENTS);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        int is_first = events[i].data.u64 == (MARK | FIRST);
         MUST_BE((events[i].data.u64 & ~UINT64_C(0x3ff)) == MARK);
-    return count;
+        MUST_BE(!is_first || !is_first_there || !(events[i].events & (EPOLLHUP | EPOLLERR)));
+        of_first += is_first;
+    }
+    return of_first;
 }
 
 static void call_wait(struct input *in) {
@@ -239,6 +247,7 @@ static void call_dial(struct input *in) {
 static void call_close(struct input *in) {
     int fd = number(in);
     check_number(fd);
+    is_first_there &= fd != FIRST;
     close(fd);
     expected[fd] = (struct open_file){0};
     is_bound[fd] = 0;
@@ -254,6 +263,7 @@ static void call_dup(struct input *in) {
 static void call_shutdown(struct input *in) {
     int fd = number(in);
     shutdown(fd, (int)(next_byte(in) % 3));
+    is_first_there = 0; /* perhaps by another number */
 }
 
 static void call_poll(struct input *in) {
@@ -336,6 +346,16 @@ static void start_server(unsigned flags) {
     MUST_BE(told == 1);
     MUST_BE(accept_from(FIRST) >= 0);
     clients = 0;
+    is_first_there = 1;
+}
+
+/* A worker that takes whatever it is told of comes to rest. */
+static void check_rest(int epfd) {
+    int turns = 0;
+    while (wait_for(epfd) && turns++ < TURNS_MOST)
+        while (accept_from(FIRST) >= 0)
+            continue;
+    MUST_BE(turns < TURNS_MOST);
 }
 
 static void end_server(void) {
@@ -343,7 +363,9 @@ static void end_server(void) {
         check_number(fd);
         if (expected[fd].is_open)
             close(fd);
+        expected[fd] = (struct open_file){0};
     }
+    is_first_there = 0;
     real.close_range(CLIENTS, HIDDEN - 1, 0);
 }
 
@@ -362,10 +384,14 @@ static void *run(void *argument) {
     }
     for (int i = 0; in->left && i < CALLS_MOST; i++)
         make(in);
-    end_server();
+    if (flags >> 6 == 3 && flags & 8)
+        end_server();
     atomic_store(&scribbler.ends, 1);
     if (scribbler.set)
         MUST_BE(pthread_join(scribbler.thread, NULL) == 0);
+    for (int i = 1; i <= WORKERS && is_first_there; i++)
+        check_rest(FIRST + i);
+    end_server();
     return NULL;
 }
 
