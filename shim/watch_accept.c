@@ -156,19 +156,25 @@ static int home_of(const struct shard *own, const struct watch *watch) {
  * A thread that did not wait itself accepts what another was told of, who may have a home and
  * neighbours elsewhere: it may take from every shard.
  */
-static void reach_of(const struct shard_set *set, const struct watch *watch,
-                     struct shard_bits *reach) {
-    if (!watch || watch->instance != watch_current)
-        worker_listening(set, reach);
-    else
-        bits_copy(reach, atomic_load(&watch->armed) ? &watch->registered : &watch->reach);
+static void reach_of(const struct shard *own, const struct watch *watch, struct shard_bits *reach) {
+    if (!watch || watch->instance != watch_current) {
+        worker_listening(own->set, reach);
+        return;
+    }
+    *reach = (struct shard_bits){0};
+    WATCHES_OF (each, watch->instance) { /* one for each number that the server added */
+        const struct shard_bits *its = atomic_load(&each->armed) ? &each->registered : &each->reach;
+        if (watch_is_of(each, own))
+            BITS_EACH (shard, its)
+                bits_add(reach, shard);
+    }
 }
 
 /* The shards within reach beside home, next neighbour first; returns how many. */
 static int list_neighbours(const struct shard *own, const struct watch *watch, int own_fd,
                            struct pollfd *list, int *shards) {
     struct shard_bits reach;
-    reach_of(own->set, watch, &reach);
+    reach_of(own, watch, &reach);
     int count = 0;
     int end = own->set->count;
     for (int step = 1; step < end; step++) {
