@@ -18,7 +18,7 @@
 #include "watch_table.h"
 
 enum {
-    NUMBERS = 16, /* that the sequence picks from; it may be given more */
+    NUMBERS = 12, /* that the sequence picks from; it may be given more */
     WORKERS = 2,  /* from FIRST + 1, at its start */
     CLIENTS = 600,
     HIDDEN = END - END / 8, /* the library's own are above */
@@ -212,6 +212,15 @@ static int wait_for(int epfd) {
     return of_first;
 }
 
+/* One more, which finds its home at once. */
+static void call_worker(struct input *in) {
+    int fd = number(in);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = MARK | (unsigned)fd};
+    int epfd = made(epoll_create1(0));
+    epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
+    wait_for(epfd);
+}
+
 static void call_wait(struct input *in) {
     wait_for(number(in));
 }
@@ -315,13 +324,26 @@ static void call_send(struct input *in) {
     close(ends[1]);
 }
 
+/* With FUZZ_TRACE in the environment each is told, for whoever reads an input that failed. */
 static void make(struct input *in) {
-    static void (*const calls[])(struct input *) = {
-        write_word,    write_word,  write_shard, write_shard,  write_all,     call_wait, call_wait,
-        call_wait,     call_accept, call_accept, call_dial,    call_dial,     call_ctl,  call_ctl,
-        call_close,    call_listen, call_socket, call_sibling, call_instance, call_dup,  call_poll,
-        call_shutdown, call_option, call_flags,  call_select,  write_shard,   call_send, call_wait};
-    calls[next_byte(in) % (sizeof calls / sizeof calls[0])](in);
+#define CALL(name)                                                                                 \
+    { #name, name }
+    static const struct {
+        const char *name;
+        void (*make)(struct input *);
+    } calls[] = {CALL(write_word),  CALL(write_word),    CALL(write_shard), CALL(write_shard),
+                 CALL(write_all),   CALL(call_wait),     CALL(call_wait),   CALL(call_wait),
+                 CALL(call_accept), CALL(call_accept),   CALL(call_dial),   CALL(call_dial),
+                 CALL(call_ctl),    CALL(call_ctl),      CALL(call_close),  CALL(call_listen),
+                 CALL(call_socket), CALL(call_sibling),  CALL(call_worker), CALL(call_dup),
+                 CALL(call_poll),   CALL(call_shutdown), CALL(call_option), CALL(call_flags),
+                 CALL(call_select), CALL(write_shard),   CALL(call_send),   CALL(call_instance)};
+#undef CALL
+    unsigned which = next_byte(in) % (sizeof calls / sizeof calls[0]);
+    if (getenv("FUZZ_TRACE"))
+        fprintf(stderr, "%s %02x %02x %02x\n", calls[which].name, in->left ? in->at[0] : 0,
+                in->left > 1 ? in->at[1] : 0, in->left > 2 ? in->at[2] : 0);
+    calls[which].make(in);
 }
 
 /* ---- a sequence ---- */
