@@ -84,10 +84,10 @@ model: packages-model ## spin on the model of the claims, and on mutations of it
 	@tests/model/run.sh
 
 FUZZ_SECONDS ?= 60
-FUZZ ?= calls config carry shared
+FUZZ ?= calls reuseport config carry shared
 FUZZ_CHECKING := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-fuzz: packages-fuzz ## random input for the calls, the variables and the shared memory, FUZZ_SECONDS=60 each
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CHECKING='$(FUZZ_CHECKING)' $(addprefix build/fuzz/,$(FUZZ))
+fuzz: packages-fuzz ## random calls, variables and shared memory: FUZZ="calls config", FUZZ_SECONDS=60 for each
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CHECKING='$(FUZZ_CHECKING)' $(addprefix build/fuzz/,$(sort $(FUZZ:reuseport=calls)))
 	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 SECONDS ?= 600

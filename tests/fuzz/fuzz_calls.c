@@ -3,6 +3,9 @@
  * library, and straight to the kernel. Every result, errno, event and descriptor number must be the
  * same. In `exclusive`, where the library promises exactly that; connections are made between the
  * calls, and nothing ever waits.
+ *
+ * With FUZZ_MODE=reuseport in the environment, in that mode: where a server may be told of its
+ * listener in vain, as a member of a herd is, and may have to ask twice for a connection.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +29,11 @@ enum {
     NUMBERS = 8, /* and are so many */
     CLIENTS = 600,
     CALLS_MOST = 48,
-    EVENTS = 4
+    EVENTS = 16,
+    POLLED = 4
 };
+
+static int is_sharded; /* the mode is reuseport */
 
 /* One of the two ways to make a call. */
 struct api {
@@ -126,11 +132,11 @@ static int by_data(const void *a, const void *b) {
 
 /* All that is ready, since in which order is nobody's promise. */
 static int call_wait(const struct api *api, struct input *in, struct outcome *out) {
-    struct epoll_event events[16];
-    int count = api->epoll_wait(number(in), events, 16, 0);
+    struct epoll_event events[EVENTS];
+    int count = api->epoll_wait(number(in), events, EVENTS, 0);
     if (count > 0)
         qsort(events, (size_t)count, sizeof events[0], by_data);
-    for (int i = 0; i < count && i < EVENTS; i++) {
+    for (int i = 0; i < count; i++) {
         out->event[i].events = events[i].events;
         out->event[i].data = events[i].data.u64;
     }
@@ -139,11 +145,11 @@ static int call_wait(const struct api *api, struct input *in, struct outcome *ou
 
 static int call_poll(const struct api *api, struct input *in, struct outcome *out) {
     static const short wanted[] = {POLLIN, POLLIN | POLLOUT, POLLPRI, 0};
-    struct pollfd list[EVENTS];
-    for (int i = 0; i < EVENTS; i++)
+    struct pollfd list[POLLED];
+    for (int i = 0; i < POLLED; i++)
         list[i] = (struct pollfd){.fd = number_to_poll(in), .events = wanted[next_byte(in) % 4]};
-    int count = api->poll(list, EVENTS, 0);
-    for (int i = 0; i < EVENTS; i++)
+    int count = api->poll(list, POLLED, 0);
+    for (int i = 0; i < POLLED; i++)
         out->event[i].events = (uint16_t)list[i].revents;
     return count;
 }
@@ -167,6 +173,13 @@ static int may_copy(int fd) {
     if (is_instance(fd))
         return 0;
     return real.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) < 0 || accepts;
+}
+
+/* A connection inherits the options of its listener, ours among them. */
+static int is_connection(int fd) {
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
 }
 
 static int call_copy(const struct api *api, struct input *in, int call) {
@@ -203,6 +216,8 @@ static int call_option(const struct api *api, struct input *in) {
     int fd = number(in);
     int name = names[next_byte(in) % 4];
     socklen_t length = sizeof value;
+    if (is_sharded && is_connection(fd))
+        name = SO_KEEPALIVE;
     if (next_byte(in) % 2)
         return api->setsockopt(fd, SOL_SOCKET, name, &value, length);
     int result = api->getsockopt(fd, SOL_SOCKET, name, &value, &length);
@@ -231,6 +246,15 @@ static int dial(int fd) {
     return 0;
 }
 
+/* Whoever has had a connection leaves the neighbours' to their owners, until it asks again. */
+static int call_accept(const struct api *api, struct input *in, int flags) {
+    int fd = number(in);
+    int connection = api->accept4(fd, NULL, NULL, flags);
+    if (connection < 0 && errno == EAGAIN && is_sharded)
+        connection = api->accept4(fd, NULL, NULL, flags);
+    return connection;
+}
+
 static int make(const struct api *api, struct input *in, struct outcome *out) {
     switch (out->call) {
     case 0:
@@ -239,7 +263,7 @@ static int make(const struct api *api, struct input *in, struct outcome *out) {
         return call_bind(number(in));
     case 2:
     case 3:
-        return api->listen(number(in), 8);
+        return api->listen(number(in), is_sharded ? CALLS_MOST : 8);
     case 4:
         return api->epoll_create1(0);
     case 5:
@@ -250,9 +274,9 @@ static int make(const struct api *api, struct input *in, struct outcome *out) {
     case 9:
         return call_wait(api, in, out);
     case 10:
-        return api->accept4(number(in), NULL, NULL, SOCK_NONBLOCK);
+        return call_accept(api, in, SOCK_NONBLOCK);
     case 11:
-        return api->accept4(number(in), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        return call_accept(api, in, SOCK_NONBLOCK | SOCK_CLOEXEC);
     case 12:
         return dial(number(in));
     case 13:
@@ -302,7 +326,28 @@ static int run(const struct api *api, struct input in, struct outcome *outcomes)
     return count;
 }
 
+static int has_event(const struct outcome *outcome, uint64_t data, uint32_t events) {
+    for (int i = 0; i < outcome->result; i++)
+        if (outcome->event[i].data == data)
+            return (outcome->event[i].events & events) == events;
+    return events == 0;
+}
+
+/* What the kernel reports, and besides a listener at the most, which may have been kicked. */
+static int is_same_wait(const struct outcome *ours, const struct outcome *kernels) {
+    for (int i = 0; i < kernels->result; i++)
+        if (!has_event(ours, kernels->event[i].data, kernels->event[i].events))
+            return 0;
+    for (int i = 0; i < ours->result; i++)
+        if (!has_event(kernels, ours->event[i].data,
+                       ours->event[i].events & ~(uint32_t)(EPOLLIN | EPOLLRDNORM)))
+            return 0;
+    return ours->error == kernels->error;
+}
+
 static int is_same(const struct outcome *ours, const struct outcome *kernels) {
+    if (is_sharded && (ours->call == 8 || ours->call == 9))
+        return is_same_wait(ours, kernels);
     if (ours->call != kernels->call || ours->result != kernels->result ||
         ours->error != kernels->error)
         return 0;
@@ -341,7 +386,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
     real_find();
-    config_read(&config, (char *const[]){"UNHERD_MODE=exclusive", "UNHERD_LOG=off", NULL}, 1);
+    const char *mode = getenv("FUZZ_MODE");
+    is_sharded = mode && !strcmp(mode, "reuseport");
+    config_read(&config,
+                (char *const[]){is_sharded ? "UNHERD_MODE=reuseport" : "UNHERD_MODE=exclusive",
+                                "UNHERD_SHARDS=4", "UNHERD_LOG=off", NULL},
+                1);
     listener_start(&config);
     poller_start();
     take_low_numbers();
