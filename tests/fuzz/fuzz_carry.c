@@ -153,7 +153,7 @@ static void patch(struct text *text, struct input *in) {
 }
 
 static void add_cookie(struct text *text, int fd) {
-    uint64_t cookie = listener_cookie(fd);
+    uint64_t cookie = socket_cookie(fd);
     add_number(text, (long long)(cookie & INT32_MAX));
     add_number(text, (long long)(cookie >> 31 & INT32_MAX));
 }
