@@ -68,7 +68,8 @@ compare() {
 soak() {
   local kind=$1 mode=$2 rate=$3 first=''
   LOST=0 ASKED=0
-  start_server "$kind" "$mode"
+  # gunicorn's master logs from its signal handlers, which ends it when one interrupts another's line.
+  start_server "$kind" "$mode" GUNICORN_CMD_ARGS=--log-level=critical
   BEGUN=$SECONDS
   while ((SECONDS - BEGUN < SECONDS_EACH)); do
     churn "$rate"
