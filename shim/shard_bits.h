@@ -38,14 +38,14 @@ static inline void bits_copy(struct shard_bits *to, const struct shard_bits *fro
 static inline int bits_count(const struct shard_bits *bits) {
     int count = 0;
     for (int i = 0; i < SHARDS_MAX / 64; i++)
-        count += __builtin_popcountll(bits->word[i]);
+        count += __builtin_popcountll(__atomic_load_n(&bits->word[i], __ATOMIC_RELAXED));
     return count;
 }
 
 /* The lowest member that is at least `from`, or -1. */
 static inline int bits_next(const struct shard_bits *bits, int from) {
     for (int i = from; i < SHARDS_MAX; i = (i / 64 + 1) * 64) {
-        uint64_t rest = bits->word[i / 64] >> (i % 64);
+        uint64_t rest = __atomic_load_n(&bits->word[i / 64], __ATOMIC_RELAXED) >> (i % 64);
         if (rest)
             return i + __builtin_ctzll(rest);
     }

@@ -41,13 +41,13 @@ struct watch {
     _Atomic(struct shard_set *) set; /* NULL: the record is free */
     struct instance *instance;
     _Atomic int next;
-    int own;               /* the shard that the server's number is */
-    int fd;                /* that number */
-    uint32_t asked;        /* events as the server asked for them */
-    uint32_t given;        /* events as the kernel was given them */
-    _Atomic uint64_t data; /* epoll_data, the server's own, never altered */
-    bool is_hesitant;      /* and so registered as the server asked: watch_prove.c */
-    bool is_own_exclusive; /* the server set EPOLLEXCLUSIVE itself */
+    int own;                  /* the shard that the server's number is */
+    int fd;                   /* that number */
+    uint32_t asked;           /* events as the server asked for them */
+    _Atomic uint32_t given;   /* events as the kernel was given them */
+    _Atomic uint64_t data;    /* epoll_data, the server's own, never altered */
+    _Atomic bool is_hesitant; /* and so registered as the server asked: watch_prove.c */
+    bool is_own_exclusive;    /* the server set EPOLLEXCLUSIVE itself */
     bool frozen; /* fd is closed, the socket open elsewhere: its registration is out of reach */
     _Atomic bool
         leaving; /* the server deleted it; not yet done, in case it is added again at once */
@@ -58,7 +58,7 @@ struct watch {
     _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
     _Atomic bool has_kick; /* of the watches of one set in an instance, one stands for all */
     bool shares_home;      /* found no shard free: sits at another's */
-    int place;             /* in the statistics, or NO_PLACE; of a worker that has begun */
+    _Atomic int place;     /* in the statistics, or NO_PLACE; of a worker that has begun */
     int home;              /* its shard; the server's own while it has none */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
