@@ -91,9 +91,12 @@ static bool is_there(const struct mmsghdr *message) {
 
 static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
     for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) {
-        if (is_there(&messages[i]))
+        bool is_good = is_there(&messages[i]);
+        if (is_good)
             look_before(&messages[i].msg_hdr);
-        if (real.sendmmsg(fd, &messages[i], 1, flags) != 1)
+        else
+            errno = EFAULT;
+        if (!is_good || real.sendmmsg(fd, &messages[i], 1, flags) != 1)
             return i ? (int)i : -1;
     }
     return (int)(count < UIO_MAXIOV ? count : UIO_MAXIOV);

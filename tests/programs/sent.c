@@ -101,8 +101,8 @@ static void list(char **arguments) {
     struct iovec word = {"x", 1};
     struct mmsghdr *messages = (struct mmsghdr *)(memory + page) - 1;
     *messages = (struct mmsghdr){.msg_hdr = {.msg_iov = &word, .msg_iovlen = 1}};
-    say("one of five: %d", sendmmsg(ends[0], messages, 5, 0));
-    say("none: %s", outcome(sendmmsg(ends[0], messages + 1, 5, 0)));
+    say("one of five: %d", (int)syscall(SYS_sendmmsg, ends[0], messages, 5, 0));
+    say("none: %s", outcome((int)syscall(SYS_sendmmsg, ends[0], messages + 1, 5, 0)));
 }
 
 int main(int argc, char **argv) {
