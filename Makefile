@@ -125,7 +125,7 @@ musl: packages-musl ## the library and the tests' programs built with musl, and 
 ARM64_ROOT := build/arm64/root/usr
 arm64: packages-arm64 ## everything cross-built for arm64, and what of the unit tests qemu can run
 	@tools/arm64_cmocka.sh build/arm64/root
-	@$(MAKE) --no-print-directory BUILD=build/arm64 tests \
+	@$(MAKE) --no-print-directory BUILD=build/arm64 library-tests \
 		CC='aarch64-linux-gnu-gcc -I$(ARM64_ROOT)/include -L$(ARM64_ROOT)/lib/aarch64-linux-gnu'
 	@tests/run.sh build/arm64 arm64
 
@@ -189,8 +189,11 @@ FUZZED := $(call objects,$(filter-out shim/hook_limit.c shim/start.c,$(wildcard 
 $(addprefix $(BUILD)/,calls config carry shared): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
 	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(CHECKING) -o $@ $^ -ldl -pthread
 
-.PHONY: tests
+.PHONY: tests library-tests
 tests: all $(UNIT_TESTS) $(HELPERS)
+
+# Without the tool, whose libraries are not there for every machine.
+library-tests: $(BUILD)/libunherd.so $(UNIT_TESTS) $(HELPERS)
 
 # The stamp changes when the compiler or a flag does, and everything is built anew then.
 $(BUILD)/flags: FORCE
