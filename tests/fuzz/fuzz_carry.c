@@ -14,6 +14,7 @@
 #include "fuzz.h"
 #include "inherit.h"
 #include "listener_record.h"
+#include "socket_options.h"
 #include "poller.h"
 #include "text.h"
 
@@ -141,7 +142,7 @@ static long long number(struct input *in) {
 
 /* The true one, with some numbers replaced. */
 static void patch(struct text *text, struct input *in) {
-    long long numbers[TRUTH_MOST];
+    long long numbers[TRUTH_MOST] = {0};
     for (int i = 0; i < truth_count; i++)
         numbers[i] = truth[i];
     while (in->left) {

@@ -355,7 +355,7 @@ static void start_server(unsigned flags) {
     config.shards = 1 + (flags >> 1 & 7);
     config.steal = flags >> 4 & 3;
     int told = 0;
-    is_bound[made(bound_socket(SOCK_STREAM, flags & 1, 0))] = 1;
+    is_bound[made(bound_socket(SOCK_STREAM, (int)(flags & 1), 0))] = 1;
     MUST_BE(listen(FIRST, 8) == 0);
     for (int i = 1; i <= WORKERS; i++) {
         made(epoll_create1(0));

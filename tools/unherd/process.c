@@ -93,7 +93,7 @@ bool process_read(struct process *process, pid_t pid) {
 
 char process_state(pid_t pid) {
     struct process process = {.pid = pid};
-    return read_stat(&process) ? process.state : 0;
+    return (char)(read_stat(&process) ? process.state : 0);
 }
 
 bool process_descends_from(pid_t pid, pid_t ancestor) {

@@ -55,7 +55,7 @@ __attribute__((format(printf, 2, 3))) static void draw_line(int line, const char
 static const char *bar_of(const struct rate_row *row, char bar[BAR_WIDTH + 1]) {
     int filled = (int)(row->share * BAR_WIDTH / BAR_MOST + 0.5);
     for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < filled ? '#' : i == BAR_WIDTH / BAR_MOST ? '|' : ' ';
+        bar[i] = (char)(i < filled ? '#' : i == BAR_WIDTH / BAR_MOST ? '|' : ' ');
     bar[BAR_WIDTH] = '\0';
     return bar;
 }

@@ -85,7 +85,7 @@ static bool read_arguments(struct request *request, int argc, char **argv) {
 
 /* One report. STATUS_NOT_FOUND: there is nothing to report. */
 static int report_once(const struct request *request) {
-    struct set_list list;
+    struct set_list list = {0};
     if (!sets_read(&list, &request->target)) {
         complain(&stat_command, "%s", strerror(errno));
         return STATUS_OURS;

@@ -35,7 +35,7 @@ static double seconds_between(struct timespec from, struct timespec to) {
 }
 
 static bool look(struct top *top) {
-    struct set_list list;
+    struct set_list list = {0};
     struct timespec time = clock_now();
     if (!sets_read(&list, &top->target))
         return false;

@@ -222,7 +222,7 @@ static void look_at_call(struct look *look, pid_t thread, const struct asleep *a
 
 static bool look_at_thread(pid_t thread, void *context) {
     struct look *look = context;
-    struct asleep asleep;
+    struct asleep asleep = {0};
     if (read_asleep(look, thread, &asleep))
         look_at_call(look, thread, &asleep);
     return look->good;
