@@ -132,12 +132,13 @@ def exclusive_in(pids):
 
 
 def shape(port, workers, wanted):
-    """What the kernel shows of the listener; the new worker may be about to wait yet."""
-    for _ in range(5):
+    """What the kernel shows of the listener; the new worker may be about to wait yet, or have had no connection."""
+    for _ in range(8):
         seen = queues_on(port), exclusive_in(workers)
         if seen[0] >= wanted[0] and seen[1] >= wanted[1]:
             break
         time.sleep(0.05)
+        visit(port)
     return seen
 
 
