@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A groups=(
   [build]="gcc libc6-dev libelf-dev libjansson-dev libncurses-dev make procps"
-  [check]="clang libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin tmux
+  [check]="clang libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin tmux python3-prometheus-client
            nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
   [conformance]="python3.11 libpython3.11-testsuite perl libpoe-test-loops-perl libpoe-perl
