@@ -52,7 +52,7 @@ endif
 .SECONDARY:
 .PHONY: all help demo check table losses conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
 
-all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost ## build the library, the tool, the example and the load generator
+all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,10 +147,15 @@ install: all ## install under $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/unherd $(DESTDIR)$(PREFIX)/bin/unherd
 	install -m 644 $(BUILD)/libunherd.so $(DESTDIR)$(PREFIX)/lib/libunherd.so
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/unherd/
+	install -D -m 644 tools/manual/unherd.1 $(DESTDIR)$(PREFIX)/share/man/man1/unherd.1
+	install -D -m 644 $(BUILD)/unherd.7 $(DESTDIR)$(PREFIX)/share/man/man7/unherd.7
+	install -D -m 644 tools/manual/unherd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/unherd
 
 uninstall: ## remove what install laid down
 	rm -f $(DESTDIR)$(PREFIX)/bin/unherd $(DESTDIR)$(PREFIX)/lib/libunherd.so
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/unherd
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/unherd.1 $(DESTDIR)$(PREFIX)/share/man/man7/unherd.7
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/unherd
 
 clean: ## remove build/
 	rm -rf build
@@ -230,6 +235,12 @@ $(BUILD)/load: $(LOAD_OBJECTS)
 
 $(BUILD)/cost: $(BUILD)/obj/tools/cost/cost.o
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl
+
+$(BUILD)/variables: $(BUILD)/obj/tools/manual/variables.o $(BUILD)/core.a
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl
+
+$(BUILD)/unherd.7: $(BUILD)/variables tools/unherd/version.h
+	$(call say,MANUAL,$@)$< "$$(sed -n 's/.*VERSION "\(.*\)"/\1/p' tools/unherd/version.h)" > $@
 
 $(BUILD)/prefork: $(BUILD)/obj/examples/prefork.o
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^
