@@ -10,16 +10,28 @@ static _Atomic unsigned visible_end;             /* one past the highest entry t
 static _Atomic unsigned hidden_start = FD_LIMIT; /* the lowest hidden entry */
 static _Atomic unsigned hidden_end;              /* one past the highest */
 
+/* Two threads may widen at once, and neither may take back what the other did. */
+static void reach_down(_Atomic unsigned *bound, unsigned number) {
+    unsigned seen = atomic_load(bound);
+    while (number < seen && !atomic_compare_exchange_weak(bound, &seen, number))
+        ;
+}
+
+static void widen(_Atomic unsigned *bound, unsigned number) {
+    unsigned seen = atomic_load(bound);
+    while (number > seen && !atomic_compare_exchange_weak(bound, &seen, number))
+        ;
+}
+
 void fd_set_entry(int fd, enum fd_kind kind, unsigned index) {
     unsigned number = (unsigned)fd;
     if (number >= FD_LIMIT)
         return;
-    if (kind == FD_HIDDEN && number < atomic_load(&hidden_start))
-        atomic_store(&hidden_start, number);
-    if (kind == FD_HIDDEN && number >= atomic_load(&hidden_end))
-        atomic_store(&hidden_end, number + 1);
-    if (kind != FD_HIDDEN && number >= atomic_load(&visible_end))
-        atomic_store(&visible_end, number + 1);
+    if (kind == FD_HIDDEN) {
+        reach_down(&hidden_start, number);
+        widen(&hidden_end, number + 1);
+    } else
+        widen(&visible_end, number + 1);
     atomic_store_explicit(&fd_table[fd], (uint16_t)(index << 2 | kind), memory_order_release);
 }
 

@@ -22,15 +22,24 @@ static void each_descriptor(struct msghdr *message, void (*visit)(int fd)) {
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
             continue;
+        const char *end = (char *)message->msg_control + message->msg_controllen;
         for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
             int fd;
+            if ((char *)part + at + sizeof fd > end) /* the kernel will say what is wrong with it */
+                return;
             memcpy(&fd, (char *)part + at, sizeof fd);
             visit(fd);
         }
     }
 }
 
+static bool is_hidden(int fd) {
+    return fd_kind_of(fd_entry(fd)) == FD_HIDDEN;
+}
+
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    if (is_hidden(fd))
+        return bad_descriptor();
     ssize_t size = real.recvmsg(fd, message, flags);
     if (size >= 0 && message->msg_controllen)
         each_descriptor(message, look_at);
@@ -39,6 +48,8 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
 
 HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags,
                   struct timespec *timeout) {
+    if (is_hidden(fd))
+        return bad_descriptor();
     int received = real.recvmmsg(fd, messages, count, flags, timeout);
     for (int i = 0; i < received; i++)
         if (messages[i].msg_hdr.msg_controllen)
@@ -72,6 +83,8 @@ static bool may_carry_listeners(int fd) {
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    if (is_hidden(fd))
+        return bad_descriptor();
     if (is_address(message) && listener_any())
         look_before(message);
     return real.sendmsg(fd, message, flags);
@@ -103,7 +116,9 @@ static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_f
 }
 
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
-    if (is_address(messages) && may_carry_listeners(fd))
+    if (is_hidden(fd))
+        return bad_descriptor();
+    if (is_address(messages) && count && messages[0].msg_hdr.msg_control && may_carry_listeners(fd))
         return send_each(fd, messages, count, flags);
     return real.sendmmsg(fd, messages, count, flags);
 }

@@ -137,8 +137,8 @@ HOOK int getsockopt(int fd, int level, int name, void *restrict value, socklen_t
 static int set_listener_option(struct listener *listener, int fd, int level, int name,
                                const void *value, socklen_t length) {
     bool is_group = level == SOL_SOCKET && name == SO_REUSEPORT && listener->shard.set->count > 1;
-    if (is_group && is_address(value) &&
-        length >= sizeof(int)) { /* ours stays on; the server reads back its own */
+    if (is_group && is_address(value) && length >= sizeof(int) &&
+        listener_is_real(fd)) { /* ours stays on; the server reads back its own */
         int asked;
         memcpy(&asked, value, sizeof asked);
         listener->reuseport = asked != 0;

@@ -210,18 +210,33 @@ void listener_flags_changed(const struct listener *listener, int fd) {
 
 /* ---- numbers that come and go ---- */
 
+static void end_listener(struct listener *listener, int fd) {
+    watch_listener_closing(&listener->shard, fd, true);
+    listener_leave_set(&listener->shard);
+    listener->references = 0;
+    atomic_store(&listener->orphaned, 0);
+}
+
+/* A signal's handler has closed numbers while its own thread was at work here. */
+void listener_end_orphaned(void) {
+    if (!guard_enter())
+        return;
+    for (int i = 0; i < listeners_used; i++)
+        if (listeners[i].references &&
+            listeners[i].references <= atomic_load(&listeners[i].orphaned))
+            end_listener(&listeners[i], -1);
+    guard_leave();
+}
+
 static void release(struct listener *listener, int fd) {
     if (!guard_enter()) {
         atomic_fetch_add(&listener->orphaned, 1);
         return;
     }
-    bool last = --listener->references <= atomic_load(&listener->orphaned);
-    watch_listener_closing(&listener->shard, fd, last);
-    if (last) {
-        listener_leave_set(&listener->shard);
-        listener->references = 0;
-        atomic_store(&listener->orphaned, 0);
-    }
+    if (--listener->references <= atomic_load(&listener->orphaned))
+        end_listener(listener, fd);
+    else
+        watch_listener_closing(&listener->shard, fd, false);
     guard_leave();
 }
 
@@ -247,9 +262,11 @@ void listener_copied(int fd, int copy) {
 
 void listener_move_up(void) {
     for (int i = 0; i < listeners_used; i++) /* each listener has at most one set, by then */
-        if (sets[i].users && !watch_has(&sets[i]) && guard_enter()) {
-            set_move_up(&sets[i]);
-            worker_may_add(&sets[i]); /* its lock went with the memory's old descriptor */
+        if (sets[i].users && guard_enter()) {
+            if (!watch_has(&sets[i])) {
+                set_move_up(&sets[i]);
+                worker_may_add(&sets[i]); /* its lock went with the memory's old descriptor */
+            }
             guard_leave();
         }
 }

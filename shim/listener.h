@@ -69,6 +69,9 @@ void listener_process_ends(void);
 /* RLIMIT_NOFILE was raised: hidden descriptors make room below. */
 void listener_move_up(void);
 
+/* Ends the listeners whose last numbers were closed where the guard was refused. */
+void listener_end_orphaned(void);
+
 /* ---- over exec: see carry.h ---- */
 
 /* Whether this process has a listener of ours at all. */

@@ -31,6 +31,19 @@ static void forked(void) {
     atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
 }
 
+/* And the pid is asked at once: a vfork child of this child would else be the first to ask, and
+ * write its own into the page that it shares. */
+static void forked_child(void) {
+    forked();
+    if (here())
+        local_pid();
+}
+
+/* Before the fork too: another thread may be at work. */
+void local_watch_forks(void) {
+    pthread_atfork(forked, forked, forked_child);
+}
+
 unsigned local_forks(void) {
     return atomic_load_explicit(&forks, memory_order_relaxed);
 }
@@ -43,8 +56,6 @@ static bool start_with(struct local *page, size_t size) {
     }
     if (!atomic_compare_exchange_strong(&local_page, &none, page))
         munmap(page, size); /* another thread was faster: two guards would guard nothing */
-    else
-        pthread_atfork(forked, forked, forked); /* before too: another thread may be at work */
     return true;
 }
 
@@ -80,9 +91,18 @@ static void guard_sleep(void) {
     errno = saved;
 }
 
+static _Thread_local bool was_refused;
+static void (*after_refusal)(void);
+
+void guard_after_refusal(void (*finish)(void)) {
+    after_refusal = finish;
+}
+
 bool guard_enter(void) {
-    if (in_guard)
+    if (in_guard) {
+        was_refused = true;
         return false;
+    }
     /* Set before the lock is ours: a handler that comes in between must not queue behind itself. */
     in_guard = true;
     atomic_signal_fence(memory_order_seq_cst);
@@ -105,4 +125,8 @@ void guard_leave(void) {
     atomic_signal_fence(memory_order_seq_cst);
     in_guard = false;
     pthread_setcancelstate(cancel, NULL);
+    if (was_refused && after_refusal) {
+        was_refused = false;
+        after_refusal();
+    }
 }

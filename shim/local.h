@@ -30,6 +30,9 @@ pid_t local_pid(void);
  */
 bool local_is_borrowed(void);
 
+/* Has libc tell of forks, from the constructor on, since it may allocate for that. */
+void local_watch_forks(void);
+
 /*
  * Changes with every fork() of this process, in the parent and in the child: what both have now
  * they had then. Not with a raw clone, which no handler sees.
@@ -40,5 +43,9 @@ unsigned local_forks(void);
  * ours. */
 bool guard_enter(void);
 void guard_leave(void);
+
+/* What a thread is to call when it has left the guard that one of its signal handlers was refused:
+ * so that what that could not do is done. */
+void guard_after_refusal(void (*finish)(void));
 
 #endif

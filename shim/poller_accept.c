@@ -86,5 +86,11 @@ int poller_accept(const struct shard *own, const struct accept_call *given) {
     watch_accepts(own);
     if (is_for_kernel(own, &call))
         return call.accept(call.fd, &call);
-    return call.blocks ? accept_or_wait(own, &call) : watch_accept(own, &call);
+    if (call.blocks)
+        return accept_or_wait(own, &call);
+    int fd = watch_accept(own, &call);
+    if (fd >= 0 || errno != EAGAIN || !set_blocks_really(own->set, own->number, call.fd))
+        return fd;
+    call.blocks = true; /* the shared memory said otherwise, which anybody may have written */
+    return accept_or_wait(own, &call);
 }

@@ -88,7 +88,10 @@ bool poller_watch(struct poller *poller, const struct poll_call *call, const str
     for (int i = 0; i < parts->listener_count; i++) {
         int fd = call->list[parts->listeners[i]].fd;
         bool is_new = !is_watched(poller, fd);
-        const struct shard *own = is_new && !listener_is_real(fd) ? NULL : poller_shard_of(fd);
+        /* A number that was closed behind our back, and is something else's now, would not end a
+         * wait without a limit. */
+        bool is_doubtful = is_new || !call->has_timeout;
+        const struct shard *own = is_doubtful && !listener_is_real(fd) ? NULL : poller_shard_of(fd);
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = (unsigned)fd};
         if (!own)
             return false;

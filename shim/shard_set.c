@@ -285,6 +285,14 @@ bool set_blocks(const struct shard_set *set, int shard, int fd) {
     return false;
 }
 
+bool set_blocks_really(const struct shard_set *set, int shard, int fd) {
+    int saved = errno;
+    atomic_store(&set->shared->shards[shard].nonblocking, 0);
+    bool blocks = set_blocks(set, shard, fd);
+    errno = saved;
+    return blocks;
+}
+
 void set_kick(const struct shard_set *set) {
     if (set->kick_fd < 0)
         return;

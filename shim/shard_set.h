@@ -107,6 +107,9 @@ bool set_accepts(const struct shard_set *set, int shard);
  */
 bool set_blocks(const struct shard_set *set, int shard, int fd);
 
+/* The same, asked of the kernel; errno stays. */
+bool set_blocks_really(const struct shard_set *set, int shard, int fd);
+
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
 

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "inherit.h"
 #include "listener.h"
+#include "local.h"
 #include "log.h"
 #include "poller.h"
 #include "real.h"
@@ -34,6 +35,8 @@ __attribute__((constructor)) static void start(void) {
         if (!config_is_off(&config) || config.complaint_count) {
             if (!log_start(&config))
                 log_line(LOG_WARN, "UNHERD_LOG_FILE: %s: %s", config.log_file, log_errno(errno));
+            local_watch_forks();
+            guard_after_refusal(listener_end_orphaned);
             listener_start(&config);
             poller_start();
             if (config.exec)

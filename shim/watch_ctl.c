@@ -47,6 +47,22 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
     return 0;
 }
 
+/* A kernel before 4.5 refuses EPOLLEXCLUSIVE (EINVAL): found out once, in an instance of our own,
+ * since a registration may begin without. In doubt, yes. */
+static bool knows_exclusive(int fd) {
+    static atomic_int known; /* 0: not yet asked, 1: yes, -1: no */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    if (atomic_load_explicit(&known, memory_order_relaxed))
+        return atomic_load(&known) > 0;
+    int epfd = real.epoll_create1(EPOLL_CLOEXEC);
+    if (epfd < 0)
+        return true;
+    bool is_refused = real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EINVAL;
+    atomic_store(&known, is_refused ? -1 : 1);
+    real.close(epfd);
+    return !is_refused;
+}
+
 static int add(int epfd, int fd, const struct shard *own, struct epoll_event *event) {
     struct epoll_event given = *event;
     given.events = events_given(own->set, event->events);
@@ -54,11 +70,9 @@ static int add(int epfd, int fd, const struct shard *own, struct epoll_event *ev
         set_unkeep(own->set, own->number);
         return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
     }
-    if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) == 0)
-        return record(epfd, fd, own, event);
-    if (errno != EINVAL || (event->events & EPOLLEXCLUSIVE))
-        return -1;
-    return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
+    if (!(event->events & EPOLLEXCLUSIVE) && !knows_exclusive(fd))
+        return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
+    return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) < 0 ? -1 : record(epfd, fd, own, event);
 }
 
 /*

@@ -117,7 +117,7 @@ static int look_at_deaf(const struct instance *instance, const struct wait_call 
         if (!own.set || !shards_is_deaf(watch) || count >= call->most)
             continue;
         struct pollfd home = {.fd = set_fd(&own, watch->home, watch->fd), .events = POLLIN};
-        if (real.poll(&home, 1, 0) > 0)
+        if (real.poll(&home, 1, 0) > 0 && !(home.revents & POLLNVAL))
             call->events[count++] =
                 (struct epoll_event){.events = EPOLLIN, .data.u64 = atomic_load(&watch->data)};
     }
