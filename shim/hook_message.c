@@ -75,11 +75,11 @@ static void look_before(const struct msghdr *message) {
 }
 
 /* Descriptors travel over sockets of the local machine alone. */
-static bool may_carry_listeners(int fd) {
+static bool is_local(int fd) {
     int saved = errno;
-    bool may = listener_any() && socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
+    bool is_unix = socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
     errno = saved;
-    return may;
+    return is_unix;
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
@@ -118,7 +118,9 @@ static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_f
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
     if (is_hidden(fd))
         return bad_descriptor();
-    if (is_address(messages) && count && messages[0].msg_hdr.msg_control && may_carry_listeners(fd))
+    bool has_control =
+        listener_any() && is_address(messages) && count && messages[0].msg_hdr.msg_control;
+    if (has_control && is_local(fd))
         return send_each(fd, messages, count, flags);
     return real.sendmmsg(fd, messages, count, flags);
 }

@@ -169,6 +169,9 @@ int listener_listen(int fd, int backlog) {
     int saved = errno;
     bool is_ours = config && (listener_is_known(fd) || listener_revive(fd));
     const char *origin = !is_ours && config ? listener_origin(fd) : NULL;
+    unsigned entry = fd_entry(fd);
+    if (is_ours && fd_kind_of(entry) == FD_LISTENER)
+        set_before_listen(listener_at(fd_index_of(entry))->shard.set, fd);
     errno = saved;
     int result = real.listen(fd, backlog);
     if (result < 0 || !config)

@@ -210,8 +210,10 @@ void set_listen_again(struct shard_set *set, int own_fd, int backlog) {
     if (is_new && atomic_load(&set->shared->handed))
         choose_first(own_fd);
     for (int i = 1; i < set->count; i++)
-        if (set_is_listening(set, i))
+        if (set_is_listening(set, i)) {
+            set_before_listen(set, set->fd[i]);
             real.listen(set->fd[i], backlog);
+        }
 }
 
 void set_shutdown(const struct shard_set *set, int how) {
@@ -303,17 +305,38 @@ void set_kick(const struct shard_set *set) {
     atomic_fetch_add(&set->shared->kicks_done, 1);
 }
 
+static bool is_listening(int fd) {
+    return socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) > 0;
+}
+
 /*
- * One queue has no kick, which all its waits would cost something. But shutdown() for writing,
- * which a socket that listens does not do, wakes all who wait for it, EPOLLEXCLUSIVE or not
- * (sk_state_change in the kernel's inet_shutdown); who finds nothing queued there sleeps on,
- * without a return.
+ * shutdown() for writing, which a socket that listens does not do, wakes all who wait for it,
+ * EPOLLEXCLUSIVE or not (sk_state_change in the kernel's inet_shutdown); who finds nothing queued
+ * there sleeps on, without a return.
  */
+void set_wake_waiters(const struct shard_set *set, int fd) {
+    if (!is_listening(fd))
+        return;
+    atomic_store_explicit(&set->shared->woken, 1, memory_order_relaxed);
+    real.shutdown(fd, SHUT_WR);
+}
+
+/*
+ * Should it have stopped to listen just then, it is shut down for writing, and so would be whatever
+ * it accepts later. Disconnecting it, as HAProxy does to pause, takes that back.
+ */
+void set_before_listen(const struct shard_set *set, int fd) {
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (atomic_load(&set->shared->woken) && !is_listening(fd))
+        real.connect(fd, &nobody, sizeof nobody);
+}
+
+/* One queue has no kick, which all its waits would cost something. */
 void set_pass_on(const struct shard_set *set, int own_fd) {
     if (set->count > 1)
         set_kick(set);
     else if (own_fd >= 0)
-        real.shutdown(own_fd, SHUT_WR);
+        set_wake_waiters(set, own_fd);
 }
 
 void set_changed(const struct shard_set *set) {

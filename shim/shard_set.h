@@ -113,6 +113,12 @@ bool set_blocks_really(const struct shard_set *set, int shard, int fd);
 /* Wakes every worker of the set once, so that each looks at the claims again. */
 void set_kick(const struct shard_set *set);
 
+/* Wakes all who wait for a socket that listens, one of the set's: what is queued there, somebody
+ * was told of and leaves. And before the server listens on one again: takes back what that may have
+ * left behind. errno may change. */
+void set_wake_waiters(const struct shard_set *set, int fd);
+void set_before_listen(const struct shard_set *set, int fd);
+
 /* Wakes whoever waits for the set's queues, so that each looks at what somebody was told of and
  * leaves; own_fd: the server's number for its own, if that is still open, else -1. */
 void set_pass_on(const struct shard_set *set, int own_fd);

@@ -68,8 +68,9 @@ struct shared {
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */
     _Atomic uint32_t
-        slow_ms;           /* when an owner was last seen to leave its shard to others; 0: never */
-    _Atomic uint32_t shut; /* 1: the server shut its listener down; no spare may listen */
+        slow_ms;            /* when an owner was last seen to leave its shard to others; 0: never */
+    _Atomic uint32_t woken; /* 1: waiters were woken by way of shutdown() */
+    _Atomic uint32_t shut;  /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t handed;  /* 1: it gave it to another process; no further spare may listen */
     _Atomic uint32_t workers; /* that ever began to wait, less those that stopped in good order */
     _Atomic uint32_t pollers; /* processes and threads that ever polled the listener */

@@ -197,10 +197,10 @@ static bool may_strand(struct watch *watch, const struct shard_set *set) {
     return atomic_exchange(&watch->told_of_many, false) || worker_sees_slow(set);
 }
 
-static void pass_on(const struct pollfd *list, int count) {
+static void pass_on(const struct shard_set *set, const struct pollfd *list, int count) {
     for (int i = 0; i < count; i++)
         if (list[i].revents & POLLIN)
-            real.shutdown(list[i].fd, SHUT_WR);
+            set_wake_waiters(set, list[i].fd);
 }
 
 static void pass_on_neighbours(const struct shard *own, struct watch *watch, int own_fd) {
@@ -208,7 +208,7 @@ static void pass_on_neighbours(const struct shard *own, struct watch *watch, int
     int shards[SHARDS_MAX];
     int count = may_strand(watch, own->set) ? list_neighbours(own, watch, own_fd, list, shards) : 0;
     if (count && real.poll(list, (nfds_t)count, 0) > 0)
-        pass_on(list, count);
+        pass_on(own->set, list, count);
 }
 
 static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
@@ -239,7 +239,7 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
         if (fd >= 0 && watch)
             note_stolen(watch, own->set, shards[i]);
         if (fd >= 0 && watch && ready > 1 && may_strand(watch, own->set))
-            pass_on(list + i + 1, count - i - 1);
+            pass_on(own->set, list + i + 1, count - i - 1);
         if (fd >= 0 || !is_gone_or_empty(errno))
             return fd;
     }

@@ -70,9 +70,12 @@ static int add(int epfd, int fd, const struct shard *own, struct epoll_event *ev
         set_unkeep(own->set, own->number);
         return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);
     }
-    if (!(event->events & EPOLLEXCLUSIVE) && !knows_exclusive(fd))
-        return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
-    return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) < 0 ? -1 : record(epfd, fd, own, event);
+    if (real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &given) < 0)
+        return -1;
+    if ((event->events & EPOLLEXCLUSIVE) || knows_exclusive(fd))
+        return record(epfd, fd, own, event);
+    real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+    return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
 }
 
 /*

@@ -100,7 +100,9 @@ static void run(char **arguments) {
         until_waiting(server);
         answered += ask_once(port);
     }
-    say("told: %s, answered by another: %d of %d", *told ? "yes" : "never", answered, ROUNDS);
+    /* One may fall into the moment in which the worker's place among the others changes. */
+    say("told: %s, answered by another: %s", *told ? "yes" : "never",
+        answered >= ROUNDS - 1 ? "as good as all" : "not all");
     end_worker(decliner);
     end_worker(server);
 }
