@@ -31,7 +31,7 @@ CORE_SOURCES := $(filter-out $(ENTRY_SOURCES),$(wildcard shim/*.c))
 TOOL_SOURCES := $(wildcard tools/unherd/*.c)
 LOAD_SOURCES := $(wildcard tools/load/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
-HELPER_SOURCES := $(wildcard tests/programs/*.c)
+HELPER_SOURCES := $(wildcard tests/programs/*.c tests/fuzz/*.[ch])
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ENTRY_OBJECTS := $(call objects,$(ENTRY_SOURCES))
@@ -137,7 +137,7 @@ lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that o
 	@tools/lint.sh
 
 format: ## lay the C sources out with clang-format
-	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c tests/programs/*/*.[ch])
+	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c tests/programs/*/*.[ch] tests/fuzz/*.[ch])
 
 cost: $(BUILD)/cost $(BUILD)/libunherd.so ## what a call on a descriptor that is not ours costs more
 	@LD_PRELOAD=$(abspath $(BUILD)/libunherd.so) $(BUILD)/cost
@@ -191,6 +191,7 @@ $(BUILD)/threaded/%: tests/programs/%.c tests/programs/lab.h tests/programs/sign
 
 # The sanitizers call setrlimit before they are ready for instrumented code, as above.
 FUZZED := $(call objects,$(filter-out shim/hook_limit.c shim/start.c,$(wildcard shim/*.c)))
+$(BUILD)/shared: $(BUILD)/obj/tests/fuzz/scribble.o
 $(addprefix $(BUILD)/,calls config carry shared): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
 	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(CHECKING) -o $@ $^ -ldl -pthread
 

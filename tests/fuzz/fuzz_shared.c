@@ -14,6 +14,7 @@
 #include "fuzz.h"
 #include "listener_record.h"
 #include "poller.h"
+#include "scribble.h"
 #include "watch.h"
 #include "watch_table.h"
 
@@ -80,71 +81,16 @@ static struct shard_set *set_of(int fd) {
 
 /* ---- what is written, by whoever has the memory ---- */
 
-static uint32_t value(struct input *in) {
-    static const uint32_t special[] = {0, 1, 2, 3, 255, 256, INT32_MAX, 0x80000000, UINT32_MAX};
-    unsigned kind = next_byte(in);
-    if (kind < 192)
-        return special[kind % (sizeof special / sizeof special[0])];
-    uint32_t any = next_byte(in);
-    return any << 24 | next_byte(in) << 16 | next_byte(in) << 8 | next_byte(in);
-}
-
-static void put(struct shard_set *set, size_t word, uint32_t what) {
-    _Atomic uint32_t *words = (_Atomic uint32_t *)(void *)set->shared;
-    atomic_store_explicit(&words[word % (SET_MEMORY_SIZE / sizeof *words)], what,
-                          memory_order_relaxed);
-}
-
-/* A word of the head, or of one of the shards that are used. */
 static void write_word(struct input *in) {
-    struct shard_set *set = set_of(number(in));
-    size_t words = sizeof(struct shared) + 9 * sizeof(struct shared_shard);
-    size_t word = (next_byte(in) << 8 | next_byte(in)) % (words / sizeof(uint32_t));
-    uint32_t what = value(in);
-    if (set)
-        put(set, word, what);
+    scribble_word(set_of(number(in)), in);
 }
 
 static void write_shard(struct input *in) {
-    struct shard_set *set = set_of(number(in));
-    unsigned place = next_byte(in);
-    size_t shard = sizeof(struct shared) + place / 8 * sizeof(struct shared_shard);
-    uint32_t what = value(in);
-    if (set)
-        put(set, shard / sizeof(uint32_t) + place % 8, what);
-}
-
-/* A generator that is simple, and the same everywhere. */
-static uint32_t next_random(uint32_t *state) {
-    *state = *state * 1664525 + 1013904223;
-    return *state >> 8 ^ *state << 16;
+    scribble_shard(set_of(number(in)), in);
 }
 
 static void write_all(struct input *in) {
-    struct shard_set *set = set_of(number(in));
-    unsigned kind = next_byte(in);
-    uint32_t state = next_byte(in) + 1;
-    uint32_t same = value(in);
-    for (size_t i = 0; set && i < SET_MEMORY_SIZE / sizeof(uint32_t); i++)
-        put(set, i, kind & 1 ? same : next_random(&state));
-}
-
-/* The memory of a set stays where it is when that ends. */
-struct scribbler {
-    pthread_t thread;
-    struct shard_set *set;
-    uint32_t state;
-    _Atomic int ends;
-};
-
-static void *scribble(void *argument) {
-    struct scribbler *scribbler = argument;
-    while (!atomic_load(&scribbler->ends)) {
-        uint32_t word = next_random(&scribbler->state);
-        uint32_t what = next_random(&scribbler->state);
-        put(scribbler->set, word % 256, what & 1 ? what : what >> 1 & 3);
-    }
-    return NULL;
+    scribble_all(set_of(number(in)), in);
 }
 
 /* ---- the calls ---- */
@@ -394,23 +340,20 @@ static void end_server(void) {
 /* In a thread of its own, with whose end the library gives up what it has for it. */
 static void *run(void *argument) {
     struct input *in = argument;
-    struct scribbler scribbler = {.set = NULL};
+    struct scribbler scribbler;
     unsigned flags = next_byte(in);
+    int is_threaded = flags >> 6 == 3;
     memset(expected, 0, sizeof expected);
     memset(is_bound, 0, sizeof is_bound);
     start_server(flags);
-    if (flags >> 6 == 3) {
-        scribbler.set = set_of(FIRST);
-        scribbler.state = next_byte(in);
-        MUST_BE(pthread_create(&scribbler.thread, NULL, scribble, &scribbler) == 0);
-    }
+    if (is_threaded)
+        scribbler_start(&scribbler, set_of(FIRST), next_byte(in));
     for (int i = 0; in->left && i < CALLS_MOST; i++)
         make(in);
-    if (flags >> 6 == 3 && flags & 8)
+    if (is_threaded && flags & 8) /* while it goes on */
         end_server();
-    atomic_store(&scribbler.ends, 1);
-    if (scribbler.set)
-        MUST_BE(pthread_join(scribbler.thread, NULL) == 0);
+    if (is_threaded)
+        scribbler_stop(&scribbler);
     for (int i = 1; i <= WORKERS && is_first_there; i++)
         check_rest(FIRST + i);
     end_server();
