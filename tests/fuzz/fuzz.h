@@ -72,9 +72,16 @@ static inline int is_same_file(const struct open_file *a, const struct open_file
     return a->is_open == b->is_open && a->inode == b->inode && a->device == b->device;
 }
 
-/* The limit is low, so that all numbers can be looked at, and none is free below FIRST. */
+/*
+ * The limit is low, so that all numbers can be looked at, and none is free below FIRST. At the
+ * first input, when libFuzzer has opened all that it needs, such as the file that a merge is
+ * written to.
+ */
 static inline void prepare_numbers(void) {
+    static int is_done;
     struct rlimit limit;
+    if (is_done++)
+        return;
     MUST_BE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = END;
     MUST_BE(real.setrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -296,13 +296,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
                 1);
     listener_start(&config);
     poller_start();
-    prepare_numbers();
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input in = {data, size};
     unsigned finds = next_byte(&in);
+    prepare_numbers();
     memset(is_takeable, 0, sizeof is_takeable);
     make_listeners();
     write_down();

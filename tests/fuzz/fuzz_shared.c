@@ -380,13 +380,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     config_read(&config, (char *const[]){"UNHERD_LOG=off", NULL}, 1);
     listener_start(&config);
     poller_start();
-    prepare_numbers();
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input in = {data, size};
     pthread_t thread;
+    prepare_numbers();
     MUST_BE(pthread_create(&thread, NULL, run, &in) == 0);
     MUST_BE(pthread_join(thread, NULL) == 0);
     check_nothing_is_left();
