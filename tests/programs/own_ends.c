@@ -31,7 +31,7 @@ static void say_in_vain(const struct pair *pair) {
     int in_vain = 0;
     for (int i = 0; i < VISITS; i++)
         dial(port);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 3 * VISITS; i++) {
         struct epoll_event event;
         if (epoll_wait(pair->epfd[0], &event, 1, 5) == 1 && !serve_one(pair->fd[0], 1))
             in_vain++;

@@ -13,7 +13,6 @@ teardown() { finish; }
 @test "gunicorn wakes fewer workers in exclusive" { wakes_fewer gunicorn; }
 @test "gunicorn has a queue for each worker in reuseport" { has_own_queues gunicorn 8000; }
 
-@test "a second gunicorn is refused, stock" { refuses_second_copy gunicorn stock; }
 @test "a second gunicorn is refused, exclusive" { refuses_second_copy gunicorn exclusive; }
 @test "a second gunicorn is refused, reuseport" { refuses_second_copy gunicorn reuseport; }
 

@@ -32,10 +32,11 @@ completed() {
 }
 
 @test "everything is installed, and uninstalled" {
-  local prefix=$BATS_TEST_TMPDIR/root/usr
-  make -s -C "$TESTS/.." BUILD="$TESTED_BUILD" install DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr
+  local prefix=$BATS_TEST_TMPDIR/root/usr build
+  build=$(realpath --relative-to="$TESTS/.." "$TESTED_BUILD") # else the flags would be others, and all be built anew
+  make -s -C "$TESTS/.." BUILD="$build" install DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr
   [[ -x $prefix/bin/unherd && -r $prefix/lib/libunherd.so && -r $prefix/share/man/man1/unherd.1 ]]
   [[ -r $prefix/share/man/man7/unherd.7 && -r $prefix/share/bash-completion/completions/unherd ]]
-  make -s -C "$TESTS/.." BUILD="$TESTED_BUILD" uninstall DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr
+  make -s -C "$TESTS/.." BUILD="$build" uninstall DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr
   [[ -z $(find "$BATS_TEST_TMPDIR/root" -type f) ]] || fail "left: $(find "$BATS_TEST_TMPDIR/root" -type f)"
 }
