@@ -34,8 +34,7 @@ struct shard_set {
     _Atomic bool is_servers;     /* the server shards by itself: see shard_own.c */
     unsigned steal;              /* thieves per shard */
     unsigned rotate;             /* accepts between two rotations of a shared queue, 0: never */
-    _Atomic int fd[SHARDS_MAX];  /* hidden descriptors; fd[0] is -1 where shard 0 is all that the
-                            server has  of its own */
+    _Atomic int fd[SHARDS_MAX];  /* hidden; fd[0] is -1 where shard 0 is all that is the server's */
     struct shard_bits abandoned; /* the server's own that it has closed in this process */
     struct shard_bits unkept;    /* its own that are not kept then */
     int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
