@@ -7,6 +7,7 @@
 #include "fd_table.h"
 #include "poller_parts.h"
 #include "real.h"
+#include "socket_options.h"
 
 /* Raised by what a thread does itself, and so never while it waits; crash reporters handle them. */
 static bool is_fault(int number) {
@@ -49,6 +50,26 @@ static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     return count > 0 || (count < 0 && errno == EINTR && !is_limited && handlers_restart());
 }
 
+/* Whether fd still is the socket of that cookie, 0 being any; also where the kernel will not say.
+ */
+static bool is_still(int fd, uint64_t *cookie) {
+    uint64_t before = *cookie;
+    *cookie = socket_cookie(fd);
+    if (!*cookie)
+        return errno != EBADF && errno != ENOTSOCK;
+    return !before || *cookie == before;
+}
+
+/*
+ * Asked before it sleeps: while other threads close and open, the flags may have been those of
+ * something else that had the number for a moment. One socket has it before and after, so they are
+ * its own.
+ */
+static bool blocks_itself(const struct shard *own, int fd) {
+    uint64_t cookie = 0;
+    return is_still(fd, &cookie) && set_blocks(own->set, own->number, fd) && is_still(fd, &cookie);
+}
+
 static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
     struct timespec limit = {0};
     struct timespec end = {0};
@@ -56,6 +77,10 @@ static int accept_or_wait(const struct shard *own, const struct accept_call *cal
     bool is_limited = false;
     int fd;
     while ((fd = watch_accept(own, call)) < 0 && errno == EAGAIN) {
+        if (is_first && !blocks_itself(own, call->fd)) {
+            errno = EAGAIN;
+            break;
+        }
         if (is_first) {
             limit = limit_of(call->fd);
             is_limited = clock_is_positive(limit);

@@ -147,9 +147,11 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
     }
 }
 
-/* Whom an accept is for: a worker, or nobody that waits here. */
+/* Whom an accept is for: a worker, or nobody that waits here. The record may be another set's by
+ * now, if another thread has closed this one. */
 static int home_of(const struct shard *own, const struct watch *watch) {
-    return watch ? watch->home : own->number;
+    int home = watch ? watch->home : own->number;
+    return home < own->set->count ? home : own->number;
 }
 
 /*

@@ -1,5 +1,8 @@
 #include "watch_table.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "fd_table.h"
 #include "local.h"
 
@@ -9,6 +12,10 @@ _Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT < 
 static struct instance instances[INSTANCE_LIMIT];
 static struct watch watches[WATCH_LIMIT];
 static _Atomic int watches_used; /* so that a search does not make the whole pool resident */
+
+/* Not the members before that one, which another thread may still be using. */
+#define CLEAR_FROM(record, member)                                                                 \
+    memset(&(record)->member, 0, sizeof *(record)-offsetof(__typeof__(*(record)), member))
 
 struct instance *instance_at(unsigned index) {
     return &instances[index % INSTANCE_LIMIT];
@@ -41,15 +48,17 @@ static struct instance *instance_make(int epfd) {
     for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
         if (instances[i].references)
             continue;
-        bool is_own = fd_kind_of(fd_entry(epfd)) == FD_HIDDEN;
-        instances[i] = (struct instance){.epfd = epfd,
-                                         .pid = local_pid(),
-                                         .forks = local_forks(),
-                                         .references = 1,
-                                         .is_own = is_own,
-                                         .first = NO_WATCH};
-        fd_set_entry(epfd, is_own ? FD_HIDDEN : FD_INSTANCE, is_own ? i + 1 : i);
-        return &instances[i];
+        struct instance *instance = &instances[i];
+        CLEAR_FROM(instance, epfd);
+        instance->epfd = epfd;
+        instance->pid = local_pid();
+        instance->forks = local_forks();
+        instance->references = 1;
+        instance->is_own = fd_kind_of(fd_entry(epfd)) == FD_HIDDEN;
+        atomic_store(&instance->first, NO_WATCH);
+        fd_set_entry(epfd, instance->is_own ? FD_HIDDEN : FD_INSTANCE,
+                     instance->is_own ? i + 1 : i);
+        return instance;
     }
     return NULL;
 }
@@ -97,13 +106,13 @@ struct watch *watch_make(struct instance *instance, int fd, const struct shard *
         struct watch *watch = &watches[i];
         if (atomic_load(&watch->set))
             continue;
-        *watch = (struct watch){.instance = instance,
-                                .own = own->number,
-                                .home = own->number,
-                                .place = NO_PLACE,
-                                .fd = fd,
-                                .armed = true};
+        atomic_store(&watch->instance, instance);
+        CLEAR_FROM(watch, next);
         atomic_store(&watch->next, atomic_load(&instance->first));
+        watch->own = watch->home = own->number;
+        atomic_store(&watch->place, NO_PLACE);
+        watch->fd = fd;
+        atomic_store(&watch->armed, true);
         atomic_store(&watch->set, own->set);
         atomic_store(&instance->first, i);
         if (i >= watch_end())

@@ -20,11 +20,12 @@
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
+    _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one leave it later */
+    /* From here on a record that is used again is cleared. */
     int epfd;                  /* the server's number at the time of the first registration */
     pid_t pid;                 /* whose it is; a child that goes on using it only reads */
     unsigned forks;            /* local_forks() when it was first used */
     int references;            /* descriptors of this process that name it; 0: the record is free */
-    _Atomic int waiting;       /* threads inside epoll_wait on it */
     _Atomic uint32_t waits;    /* so far; tells whether something happened since the last */
     _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
@@ -38,8 +39,9 @@ struct instance {
 };
 
 struct watch {
-    _Atomic(struct shard_set *) set; /* NULL: the record is free */
-    struct instance *instance;
+    _Atomic(struct shard_set *) set;     /* NULL: the record is free */
+    _Atomic(struct instance *) instance; /* never NULL again: another thread may be looking */
+    /* From here on a record that is used again is cleared. */
     _Atomic int next;
     int own;                  /* the shard that the server's number is */
     int fd;                   /* that number */
