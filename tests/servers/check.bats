@@ -37,8 +37,15 @@ judged() {
   judged node 1 'a single worker waits for it'
 }
 
+# A worker is registered as it asked until its process has called accept(), for which connections have to come.
+each_is_exclusive() {
+  drive --count 20 --parallel 4 >"$DIRECTORY/driven"
+  [[ $("$TESTED_BUILD/unherd" check --json ":$PORT" | grep -o '"exclusive": *true' | wc -l) -eq 4 ]]
+}
+
 @test "with the library it says so, by port, by process and in JSON" {
   start_server lighttpd exclusive
+  eventually 10 each_is_exclusive || fail "some worker is not woken alone, however many connections it has seen"
   says 0 'the library is at work, for 4 workers'
   "$TESTED_BUILD/unherd" check --json "pid:$MASTER" >"$DIRECTORY/check.json"
   /usr/bin/python3 - "$DIRECTORY/check.json" "$PORT" <<'PYTHON'
