@@ -36,7 +36,8 @@ bool listener_is_real(int fd) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) != FD_LISTENER)
         return false;
-    if (socket_cookie(fd) == listener_at(fd_index_of(entry))->cookie)
+    uint64_t cookie = listener_at(fd_index_of(entry))->cookie;
+    if (socket_is_still(fd, &cookie))
         return true;
     listener_closing(fd);
     return false;

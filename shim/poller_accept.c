@@ -50,16 +50,6 @@ static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     return count > 0 || (count < 0 && errno == EINTR && !is_limited && handlers_restart());
 }
 
-/* Whether fd still is the socket of that cookie, 0 being any; also where the kernel will not say.
- */
-static bool is_still(int fd, uint64_t *cookie) {
-    uint64_t before = *cookie;
-    *cookie = socket_cookie(fd);
-    if (!*cookie)
-        return errno != EBADF && errno != ENOTSOCK;
-    return !before || *cookie == before;
-}
-
 /*
  * Asked before it sleeps: while other threads close and open, the flags may have been those of
  * something else that had the number for a moment. One socket has it before and after, so they are
@@ -67,7 +57,8 @@ static bool is_still(int fd, uint64_t *cookie) {
  */
 static bool blocks_itself(const struct shard *own, int fd) {
     uint64_t cookie = 0;
-    return is_still(fd, &cookie) && set_blocks(own->set, own->number, fd) && is_still(fd, &cookie);
+    return socket_is_still(fd, &cookie) && set_blocks(own->set, own->number, fd) &&
+           socket_is_still(fd, &cookie);
 }
 
 static int accept_or_wait(const struct shard *own, const struct accept_call *call) {

@@ -306,7 +306,7 @@ void set_kick(const struct shard_set *set) {
 }
 
 static bool is_listening(int fd) {
-    return socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) > 0;
+    return socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0; /* refused an answer, it does */
 }
 
 /*

@@ -160,3 +160,11 @@ uint64_t socket_cookie(int fd) {
     socklen_t length = sizeof cookie;
     return real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
 }
+
+bool socket_is_still(int fd, uint64_t *cookie) {
+    uint64_t before = *cookie;
+    *cookie = socket_cookie(fd);
+    if (!*cookie)
+        return errno != EBADF && errno != ENOTSOCK;
+    return !before || *cookie == before;
+}

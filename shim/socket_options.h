@@ -4,6 +4,7 @@
 #ifndef UNHERD_SOCKET_OPTIONS_H
 #define UNHERD_SOCKET_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -26,5 +27,11 @@ int socket_int(int fd, int level, int name);
 
 /* The kernel's name of a socket, for as long as it lives; 0 when it is none. */
 uint64_t socket_cookie(int fd);
+
+/*
+ * Whether fd is the socket of that cookie, 0 being any; where the kernel refuses to say, it is. The
+ * cookie becomes that of what fd is.
+ */
+bool socket_is_still(int fd, uint64_t *cookie);
 
 #endif

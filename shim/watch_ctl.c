@@ -74,7 +74,8 @@ static int add(int epfd, int fd, const struct shard *own, struct epoll_event *ev
         return -1;
     if ((event->events & EPOLLEXCLUSIVE) || knows_exclusive(fd))
         return record(epfd, fd, own, event);
-    real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+    if (real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL) < 0)
+        return 0; /* it stays as it is, which is a registration, too */
     return add_plainly(epfd, fd, own, event, "the kernel refuses EPOLLEXCLUSIVE");
 }
 
