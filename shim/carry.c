@@ -1,5 +1,6 @@
 #include "carry.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "listener.h"
@@ -116,7 +117,11 @@ void carry_begin(struct carry *carry, char *const *environment, char **list, boo
     add_remembered(carry, list, entries, carry_room(environment) - 1);
 }
 
+/* The exec's errno is the caller's: it may be looking for the program in one directory after the
+ * other, and a descriptor may be gone that was closed behind our back. */
 void carry_end(const struct carry *carry) {
+    int saved = errno;
     if (carry->has_sets)
         listener_keep_open(false);
+    errno = saved;
 }

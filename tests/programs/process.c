@@ -250,6 +250,24 @@ static void by_exec(char **arguments) {
     give_up("exec");
 }
 
+/* libc closes what it has in a FILE by itself: no call of that goes through a hook. */
+static void close_behind_everyones_back(int number) {
+    FILE *file = fdopen(number, "r");
+    if (file)
+        fclose(file);
+}
+
+/* An exec that fails says why, whatever became of the library's own descriptors meanwhile. */
+static void failing_exec(char **arguments) {
+    (void)arguments;
+    begin();
+    say("there: %s", outcome(execl("/nowhere/at/all", "all", (char *)NULL)));
+    for (int number = 100; number < 16384; number++)
+        close_behind_everyones_back(number);
+    say("afterwards: %s", outcome(execl("/nowhere/at/all", "all", (char *)NULL)));
+    say("not executable: %s", outcome(execlp("/dev/null", "null", (char *)NULL)));
+}
+
 int main(int argc, char **argv) {
     static const struct command commands[] = {
         {"vfork", by_vfork},
@@ -258,6 +276,7 @@ int main(int argc, char **argv) {
         {"handlers", handlers},
         {"closing-handler", closing_handler},
         {"exec", by_exec},
+        {"failing-exec", failing_exec},
     };
     if (argc == 3 && !strcmp(argv[1], "after-exec")) {
         after_exec(argv + 2);

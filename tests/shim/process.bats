@@ -27,3 +27,7 @@ source "$BATS_TEST_DIRNAME/lab.bash"
 @test "after exec the listener is there, and nothing of the library's" {
   same process exec
 }
+
+@test "an exec that fails leaves its own errno, even if the library's descriptors are gone" {
+  same process failing-exec
+}
