@@ -2,6 +2,7 @@
 #undef _FORTIFY_SOURCE /* with it, libc's headers define poll() themselves, inline */
 #include "hook.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 #include "clock.h"
@@ -162,6 +163,13 @@ static struct timespec left_of(struct timespec limit, struct timespec start) {
     return clock_is_positive(left) ? left : (struct timespec){0};
 }
 
+/* More than a second of microseconds is legal, and adds to the seconds. */
+static struct timespec normal_form(const struct timeval *time) {
+    long carry = time->tv_usec / 1000000;
+    long seconds = time->tv_sec < LONG_MAX / 2 ? time->tv_sec : LONG_MAX / 2;
+    return (struct timespec){seconds + carry, time->tv_usec % 1000000 * 1000};
+}
+
 enum { NOT_OURS = -2 };
 
 /*
@@ -195,13 +203,13 @@ static int select_ours(const struct sets *sets, struct timespec *time, const sig
 HOOK int select(int count, fd_set *readable, fd_set *writable, fd_set *except,
                 struct timeval *timeout) {
     struct sets sets = sets_of(count, readable, writable, except);
-    bool is_plain = !timeout || (is_address(timeout) && timeout->tv_sec >= 0 &&
-                                 timeout->tv_usec >= 0 && timeout->tv_usec < 1000000);
+    bool is_plain =
+        !timeout || (is_address(timeout) && timeout->tv_sec >= 0 && timeout->tv_usec >= 0);
     if (LIKELY(!concerns(&sets)) || !is_plain)
         return real.select(count, readable, writable, except, timeout);
     struct timespec time = {0};
     if (timeout)
-        time = (struct timespec){timeout->tv_sec, timeout->tv_usec * 1000};
+        time = normal_form(timeout);
     int shown = select_ours(&sets, timeout ? &time : NULL, NULL);
     if (timeout && SELECT_TELLS_REST)
         *timeout = (struct timeval){time.tv_sec, time.tv_nsec / 1000};

@@ -149,6 +149,37 @@ static void sets(char **arguments) {
     say_set("a wrong time", select(end, &in, NULL, NULL, &limit), &in);
 }
 
+/* A limit that is written in microseconds alone, however many; another worker has a queue, and is
+ * stuck. */
+static void only_microseconds(char **arguments) {
+    (void)arguments;
+    int found = 0;
+    int ends[2];
+    char byte;
+    begin();
+    MUST(pipe(ends));
+    pid_t other = fork_bound();
+    if (other == 0) {
+        struct pollfd list = {.fd = fd, .events = POLLIN};
+        poll(&list, 1, 0);
+        MUST(write(ends[1], "x", 1));
+        for (;;)
+            pause();
+    }
+    MUST(read(ends[0], &byte, 1));
+    for (int i = 0; i < 20; i++) {
+        fd_set in;
+        FD_ZERO(&in);
+        FD_SET(fd, &in);
+        struct timeval limit = {.tv_usec = 1200000};
+        int client = MUST(dial(port));
+        found += select(fd + 1, &in, NULL, NULL, &limit) == 1 && serve_one(fd, 1);
+        close(client);
+    }
+    say("found %d of 20", found);
+    end_worker(other);
+}
+
 /* A listener whose number does not fit an fd_set, but the set of somebody who made a longer one. */
 static void high(char **arguments) {
     (void)arguments;
@@ -219,8 +250,13 @@ static void limits(char **arguments) {
 int main(int argc, char **argv) {
     (void)argc;
     static const struct command commands[] = {
-        {"revents", revents}, {"many", many}, {"changing", changing},
-        {"sets", sets},       {"high", high}, {"limits", limits},
+        {"revents", revents},
+        {"many", many},
+        {"changing", changing},
+        {"sets", sets},
+        {"high", high},
+        {"limits", limits},
+        {"only-microseconds", only_microseconds},
     };
     return RUN_COMMAND(commands, argv);
 }

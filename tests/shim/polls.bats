@@ -41,6 +41,10 @@ wakes_one_in() {
   same polls sets
 }
 
+@test "select: a limit of more than a second, in microseconds alone" {
+  in_every_mode "found 20 of 20" polls only-microseconds
+}
+
 @test "select: a listener above 1024" {
   same polls high
 }
