@@ -74,7 +74,20 @@ static void look_before(const struct msghdr *message) {
         each_descriptor(&sent, hand_over);
 }
 
-/* Descriptors travel over sockets of the local machine alone. */
+/*
+ * Descriptors travel over sockets of the local machine alone, and with parts of that level alone:
+ * what servers of UDP send in lists has parts of other levels, and costs them no system call.
+ */
+static bool may_bring_any(const struct msghdr *message) {
+    struct cmsghdr part;
+    if (!message->msg_control || message->msg_controllen < sizeof part)
+        return false;
+    if (!is_address(message->msg_control))
+        return true;
+    memcpy(&part, message->msg_control, sizeof part);
+    return part.cmsg_level == SOL_SOCKET;
+}
+
 static bool is_local(int fd) {
     int saved = errno;
     bool is_unix = socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
@@ -118,9 +131,9 @@ static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_f
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
     if (is_hidden(fd))
         return bad_descriptor();
-    bool has_control =
-        listener_any() && is_address(messages) && count && messages[0].msg_hdr.msg_control;
-    if (has_control && is_local(fd))
+    bool is_suspect =
+        listener_any() && is_address(messages) && count && may_bring_any(&messages[0].msg_hdr);
+    if (is_suspect && is_local(fd))
         return send_each(fd, messages, count, flags);
     return real.sendmmsg(fd, messages, count, flags);
 }

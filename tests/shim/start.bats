@@ -108,6 +108,17 @@ between_marks() {
     <(between_marks "$here/other" | sed -n '/^epoll_create1/,$p')
 }
 
+@test "descriptors that are not a listener's: no more system calls, while a listener is waited for" {
+  local here=$BATS_TEST_TMPDIR mode
+  not_under_a_sanitizer
+  calls "$here/plain" "$PROGRAMS/quiet" foreign
+  [[ $(between_marks "$here/plain" | wc -l) -gt 28 ]]
+  for mode in auto exclusive reuseport; do
+    calls "$here/with" -E LD_PRELOAD="$library" -E UNHERD_MODE=$mode "$PROGRAMS/quiet" foreign
+    diff <(between_marks "$here/plain") <(between_marks "$here/with")
+  done
+}
+
 @test "another library's constructor uses the hooked calls, whichever of the two is first" {
   local here=$BATS_TEST_TMPDIR order seen
   not_under_a_sanitizer
