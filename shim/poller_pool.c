@@ -7,7 +7,10 @@
 #include "poller_parts.h"
 #include "watch.h"
 
-enum { POLLERS = 256 };
+enum {
+    POLLERS = 256,
+    BEING_MADE = -1 /* in the place of a pid; a child that was forked meanwhile leaves it alone */
+};
 
 static struct poller pollers[POLLERS];
 static _Thread_local struct poller *last_used;
@@ -45,17 +48,22 @@ static bool take(struct poller *poller, pid_t pid) {
     return !watch_is_spoiled(poller->instance) || refill(poller);
 }
 
-/* A place that nobody of this process uses. What a parent left in it goes: its thread is not here.
+/*
+ * A place that nobody of this process uses. What a parent left in it goes: its thread is not here.
+ * It is this process's only when it is whole and taken: another thread would take it half made.
  */
 static bool make(struct poller *poller) {
     pid_t before = atomic_load(&poller->pid);
-    if (before == local_pid() ||
-        !atomic_compare_exchange_strong(&poller->pid, &before, local_pid()))
+    if (before == local_pid() || before == BEING_MADE ||
+        !atomic_compare_exchange_strong(&poller->pid, &before, BEING_MADE))
         return false;
-    atomic_store(&poller->taken, 1);
     if (before)
         watch_disown(poller->instance, poller->epfd);
-    return fill(poller);
+    atomic_store(&poller->taken, 1);
+    if (!fill(poller))
+        return false;
+    atomic_store(&poller->pid, local_pid());
+    return true;
 }
 
 /*
@@ -77,8 +85,7 @@ static void end(void *argument) {
         return;
     watch_disown(poller->instance, poller->epfd);
     atomic_store(&poller->owner, NULL);
-    atomic_store(&poller->pid, 0);
-    atomic_store(&poller->taken, 0);
+    atomic_store(&poller->pid, 0); /* and stays taken: whoever makes it anew has it at once */
 }
 
 static pthread_key_t ending;
