@@ -1,6 +1,15 @@
 #include "scribble.h"
 
-enum { SHARDS_USED = 9 }; /* by the largest of the sets, and one more */
+#include <stddef.h>
+
+enum {
+    SHARDS_USED = 9, /* by the largest of the sets, and one more */
+    HEAD = offsetof(struct shared, shards),
+    WORKERS = offsetof(struct shared, worker),
+    WORKERS_USED = 4
+};
+
+_Static_assert((int)WORKERS > (int)HEAD, "the places of the workers lie behind the shards");
 
 static void put(struct shard_set *set, size_t word, uint32_t what) {
     _Atomic uint32_t *words = (_Atomic uint32_t *)(void *)set->shared;
@@ -21,10 +30,17 @@ static uint32_t value(struct input *in) {
     return kind < 192 ? special[kind % (sizeof special / sizeof special[0])] : next_bytes(in, 4);
 }
 
-/* A word of the head, or of one of the shards that are used. */
+/* A word of the head, of one of the shards that are used, or of one of the workers' places: all
+ * else is never read. */
+static size_t used_word(uint32_t number) {
+    const size_t shards_end = HEAD + SHARDS_USED * sizeof(struct shared_shard);
+    const size_t size = shards_end + WORKERS_USED * sizeof(struct shared_worker);
+    size_t at = number % (size / sizeof(uint32_t)) * sizeof(uint32_t);
+    return (at < shards_end ? at : at - shards_end + WORKERS) / sizeof(uint32_t);
+}
+
 void scribble_word(struct shard_set *set, struct input *in) {
-    size_t words = sizeof(struct shared) + SHARDS_USED * sizeof(struct shared_shard);
-    size_t word = next_bytes(in, 2) % (words / sizeof(uint32_t));
+    size_t word = used_word(next_bytes(in, 2));
     uint32_t what = value(in);
     if (set)
         put(set, word, what);
@@ -33,7 +49,7 @@ void scribble_word(struct shard_set *set, struct input *in) {
 /* One of the members that a shard begins with. */
 void scribble_shard(struct shard_set *set, struct input *in) {
     unsigned place = next_byte(in);
-    size_t shard = sizeof(struct shared) + place / 8 * sizeof(struct shared_shard);
+    size_t shard = HEAD + place / 8 % SHARDS_USED * sizeof(struct shared_shard);
     uint32_t what = value(in);
     if (set)
         put(set, shard / sizeof(uint32_t) + place % 8, what);
@@ -58,7 +74,7 @@ static void *scribble(void *argument) {
     while (!atomic_load(&scribbler->ends)) {
         uint32_t word = next_random(&scribbler->state);
         uint32_t what = next_random(&scribbler->state);
-        put(scribbler->set, word % 256, what & 1 ? what : what >> 1 & 3);
+        put(scribbler->set, used_word(word), what & 1 ? what : what >> 1 & 3);
     }
     return NULL;
 }
