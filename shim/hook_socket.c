@@ -102,7 +102,8 @@ HOOK int connect(int fd, ADDRESS_IN address, socklen_t length) {
 
 static int get_reuseport(const struct listener *listener, void *value, socklen_t *length) {
     size_t size = *length < sizeof(int) ? *length : sizeof(int);
-    memcpy(value, &listener->reuseport, size);
+    int reuseport = listener->reuseport;
+    memcpy(value, &reuseport, size);
     *length = (socklen_t)size;
     return 0;
 }

@@ -93,7 +93,7 @@ static bool make_set(struct listener *listener, int fd, struct decision *decisio
     if (shortfall)
         decision->why = shortfall, decision->falls_short = true;
     listener_configure(set);
-    listener->shard = (struct shard){set, 0};
+    listener_be_shard(listener, set, 0);
     worker_may_add(set); /* now, and as long as this process lives */
     return true;
 }

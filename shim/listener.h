@@ -17,11 +17,12 @@
 #include "shard_set.h"
 
 struct listener {
-    int references; /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int references; /* descriptors of this process that name it; 0: the record is free */
     _Atomic int
-        orphaned;       /* references given up by a signal handler that could not have the guard */
-    int reuseport;      /* SO_REUSEPORT as the server set it */
-    uint64_t cookie;    /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
+        orphaned; /* references given up by a signal handler that could not have the guard */
+    _Atomic int reuseport; /* SO_REUSEPORT as the server set it */
+    _Atomic uint64_t
+        cookie;         /* the kernel's name of the socket (SO_COOKIE), for as long as it lives */
     struct shard shard; /* which it is; several share a set where the server shards by itself */
 };
 

@@ -129,7 +129,7 @@ static void receive_one(const struct record *record) {
     struct shard_set *set = listener_free_set();
     if (!listener || !set)
         return;
-    listener->shard = (struct shard){set, 0};
+    listener_be_shard(listener, set, 0);
     set_take_over(set, &record->set);
     if (set_receive(set, fd))
         adopt(listener, record, fd);

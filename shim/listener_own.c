@@ -47,7 +47,7 @@ bool listener_join(struct listener *listener, int fd, struct decision *decision)
         unkeep_if_elsewhere(&first, decision->sibling);
     }
     set->users++;
-    listener->shard = (struct shard){set, number};
+    listener_be_shard(listener, set, number);
     unkeep_if_elsewhere(&listener->shard, fd);
     watch_set_grew(set);
     worker_announce(set, number);
@@ -62,7 +62,7 @@ static bool revive(int fd, struct shard_set *set) {
     if (number < 0)
         return false;
     set->users++;
-    listener->shard = (struct shard){set, number};
+    listener_be_shard(listener, set, number);
     listener->cookie = socket_cookie(fd);
     listener->reuseport = 1;
     listener_hold(listener, fd);

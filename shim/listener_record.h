@@ -13,6 +13,12 @@ struct shard_set *listener_free_set(void);
 /* It is now, by that number of the server's. */
 void listener_hold(struct listener *listener, int fd);
 
+/* Which shard it is; another thread may be looking at the record. */
+static inline void listener_be_shard(struct listener *listener, struct shard_set *set, int number) {
+    atomic_store(&listener->shard.set, set);
+    atomic_store(&listener->shard.number, number);
+}
+
 /* One past the highest index that was ever used. */
 int listener_end(void);
 

@@ -80,11 +80,15 @@ static bool is_kick(int fd) {
 
 /* The numbers that the text names, into the set; nothing is done to the descriptors. */
 static bool read_numbers(struct shard_set *set, const char **at) {
+    int memory_fd;
+    int kick_fd;
     int spares;
     int fd;
-    if (!text_read(at, &set->memory_fd) || !text_read(at, &set->kick_fd) ||
-        !text_read(at, &spares) || spares < 0 || spares >= SHARDS_MAX)
+    if (!text_read(at, &memory_fd) || !text_read(at, &kick_fd) || !text_read(at, &spares) ||
+        spares < 0 || spares >= SHARDS_MAX)
         return false;
+    set->memory_fd = memory_fd;
+    set->kick_fd = kick_fd;
     for (int i = 1; i <= spares; i++) {
         if (!text_read(at, &fd))
             return false;

@@ -29,7 +29,7 @@
 enum { SET_MEMORY_SIZE = sizeof(struct shared) };
 
 struct shard_set {
-    int users;         /* listeners of this process that are shards of it; 0: the record is free */
+    _Atomic int users; /* listeners of this process that are shards of it; 0: the record is free */
     _Atomic int count; /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
     _Atomic bool is_servers;     /* the server shards by itself: see shard_own.c */
     unsigned steal;              /* thieves per shard */
@@ -37,8 +37,9 @@ struct shard_set {
     _Atomic int fd[SHARDS_MAX];  /* hidden; fd[0] is -1 where shard 0 is all that is the server's */
     struct shard_bits abandoned; /* the server's own that it has closed in this process */
     struct shard_bits unkept;    /* its own that are not kept then */
-    int memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
-    int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
+    _Atomic int
+        memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
+    _Atomic int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
     _Atomic pid_t
         acceptor; /* watch_prove.c: the process that is known to accept from it, or a parent */
@@ -48,8 +49,8 @@ struct shard_set {
 
 /* One shard, the one by which the server knows its listener: number 0 unless it has several. */
 struct shard {
-    struct shard_set *set;
-    int number;
+    _Atomic(struct shard_set *) set;
+    _Atomic int number;
 };
 
 /*

@@ -60,7 +60,7 @@ struct shared {
     uint32_t magic;
     uint32_t version;
     uint32_t size;                            /* of the whole, in bytes */
-    uint32_t count;                           /* shards, 1 to SHARDS_MAX */
+    _Atomic uint32_t count;                   /* shards, 1 to SHARDS_MAX */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
     _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */

@@ -1,7 +1,6 @@
 #include "watch_table.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "fd_table.h"
 #include "local.h"
@@ -13,9 +12,16 @@ static struct instance instances[INSTANCE_LIMIT];
 static struct watch watches[WATCH_LIMIT];
 static _Atomic int watches_used; /* so that a search does not make the whole pool resident */
 
-/* Not the members before that one, which another thread may still be using. */
-#define CLEAR_FROM(record, member)                                                                 \
-    memset(&(record)->member, 0, sizeof *(record)-offsetof(__typeof__(*(record)), member))
+/* Of members of any type; another thread may be reading one. */
+typedef uint32_t __attribute__((may_alias)) word;
+
+static void clear(void *from, const void *end) {
+    for (word *at = from; at < (const word *)end; at++)
+        __atomic_store_n(at, 0, __ATOMIC_RELAXED);
+}
+
+/* Not the members before that one, without which a thread that still looks at it would be lost. */
+#define CLEAR_FROM(record, member) clear(&(record)->member, (record) + 1)
 
 struct instance *instance_at(unsigned index) {
     return &instances[index % INSTANCE_LIMIT];
@@ -49,7 +55,7 @@ static struct instance *instance_make(int epfd) {
         if (instances[i].references)
             continue;
         struct instance *instance = &instances[i];
-        CLEAR_FROM(instance, epfd);
+        CLEAR_FROM(instance, forks);
         instance->epfd = epfd;
         instance->pid = local_pid();
         instance->forks = local_forks();
@@ -107,7 +113,7 @@ struct watch *watch_make(struct instance *instance, int fd, const struct shard *
         if (atomic_load(&watch->set))
             continue;
         atomic_store(&watch->instance, instance);
-        CLEAR_FROM(watch, next);
+        CLEAR_FROM(watch, asked);
         atomic_store(&watch->next, atomic_load(&instance->first));
         watch->own = watch->home = own->number;
         atomic_store(&watch->place, NO_PLACE);

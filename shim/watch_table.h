@@ -21,36 +21,38 @@ enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
     _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one leave it later */
+    _Atomic int first;   /* its watches, by index, linked through next */
+    _Atomic int epfd;    /* the server's number at the time of the first registration */
+    _Atomic pid_t pid;   /* whose it is; a child that goes on using it only reads */
+    _Atomic bool is_own; /* the library's: it stands for a thread in poll() or select() */
     /* From here on a record that is used again is cleared. */
-    int epfd;                  /* the server's number at the time of the first registration */
-    pid_t pid;                 /* whose it is; a child that goes on using it only reads */
     unsigned forks;            /* local_forks() when it was first used */
     int references;            /* descriptors of this process that name it; 0: the record is free */
     _Atomic uint32_t waits;    /* so far; tells whether something happened since the last */
     _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
-    bool is_own;             /* the library's: it stands for a thread in poll() or select() */
     _Atomic bool is_spoiled; /* has something registered that is out of reach */
     _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
     _Atomic bool filtered;      /* events of some watch are looked at before the server sees them */
     _Atomic uint64_t filter[4]; /* a Bloom filter of the epoll_data of those watches */
-    _Atomic int first;          /* its watches, by index, linked through next */
 };
 
 struct watch {
     _Atomic(struct shard_set *) set;     /* NULL: the record is free */
     _Atomic(struct instance *) instance; /* never NULL again: another thread may be looking */
-    /* From here on a record that is used again is cleared. */
     _Atomic int next;
-    int own;                  /* the shard that the server's number is */
-    int fd;                   /* that number */
-    uint32_t asked;           /* events as the server asked for them */
+    _Atomic int own;  /* the shard that the server's number is */
+    _Atomic int fd;   /* that number */
+    _Atomic int home; /* its shard; the server's own while it has none */
+    /* From here on a record that is used again is cleared. */
+    _Atomic uint32_t asked;   /* events as the server asked for them */
     _Atomic uint32_t given;   /* events as the kernel was given them */
     _Atomic uint64_t data;    /* epoll_data, the server's own, never altered */
     _Atomic bool is_hesitant; /* and so registered as the server asked: watch_prove.c */
     bool is_own_exclusive;    /* the server set EPOLLEXCLUSIVE itself */
-    bool frozen; /* fd is closed, the socket open elsewhere: its registration is out of reach */
+    _Atomic bool
+        frozen; /* fd is closed, the socket open elsewhere: its registration is out of reach */
     _Atomic bool
         leaving; /* the server deleted it; not yet done, in case it is added again at once */
     _Atomic bool
@@ -61,7 +63,6 @@ struct watch {
     _Atomic bool has_kick; /* of the watches of one set in an instance, one stands for all */
     bool shares_home;      /* found no shard free: sits at another's */
     _Atomic int place;     /* in the statistics, or NO_PLACE; of a worker that has begun */
-    int home;              /* its shard; the server's own while it has none */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
     uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
