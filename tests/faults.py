@@ -269,6 +269,9 @@ def matrix(build, case, tried):
     bare = attempt(build, case, library=False)
     ours, theirs = positions(calls_by_task(calm.trace), calls_by_task(bare.trace))
     rows = []
+    untried = sorted(call for call in ours if call not in ERRORS)
+    if untried:
+        print(f"{case}: not refused: {' '.join(untried)}", flush=True)
     for call in sorted(ours):
         if call not in ERRORS or (call == "accept" and case.endswith("edge")):
             continue  # that server would miss a connection without the library, too
@@ -335,6 +338,8 @@ def run_list(build, path):
     """The faults of a file; returns how many failed."""
     with (sys.stdin if path == "-" else open(path, encoding="ascii")) as file:
         rows = [line.split() for line in file]
+    if not rows:
+        sys.exit("faults.py: the list is empty")
     calms, failed = {}, 0
     for case, call, error, when in rows:
         if case not in calms:
@@ -366,6 +371,8 @@ def main():
     for case in asked.cases:
         total += run_matrix(build, case, tried[case.split(".")[0]], asked.only, asked.verbose)
     print(figures(total))
+    if not total["faults"]:
+        sys.exit("faults.py: nothing was made to fail")
     sys.exit(bool(total["failed"]))
 
 
