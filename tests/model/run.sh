@@ -20,12 +20,12 @@ search() {
   STATES=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' "$place/pan.log")
 }
 
-# judge HOLDS|FAILS TITLE OPTION...
+# judge HOLDS|FAILS TITLE OPTION...: a model that fails does so by what it asserts; one that stops where nothing should is wrong itself.
 judge() {
   local wanted=$1 title=$2 seen=HOLDS
   shift 2
   search "$@"
-  if [[ $ERRORS -ne 0 ]]; then seen=FAILS; fi
+  if [[ $ERRORS -ne 0 ]]; then seen=$(grep -q '^pan:1: assertion violated' "$place/pan.log" && echo FAILS || echo STUCK); fi
   printf '%-5s %-66s %s states\n' "$seen" "$title" "$STATES"
   [[ $seen == "$wanted" ]] || { echo "^ but it should be: $wanted" >&2; failed=1; }
 }
