@@ -25,9 +25,9 @@ a worker hung for good|nginx|hanging|nginx|nginx_own|2000|5
 a worker hung for good|Apache event|hanging|apache_roomy|apache_roomy_own|2000|5
 a worker hung for good|uwsgi|hanging|uwsgi||1000|5
 ten reloads in 4 s, 4 ↔ 2 workers|nginx|resizing|nginx|nginx_own|2000|6
-every worker ends after 50 requests|gunicorn sync|nothing|gunicorn_recycled||200|8
-every worker ends after 50 requests|uwsgi|nothing|uwsgi_recycled||500|8
-every worker ends after 1,000 connections|Apache event|nothing|apache_recycled|apache_recycled_own|1000|10
+every worker ends after 50 requests|gunicorn sync|recycling|gunicorn_recycled||200|8
+every worker ends after 400 requests|uwsgi|recycling|uwsgi_recycled||500|8
+every worker ends after 1,000 connections|Apache event|recycling|apache_recycled|apache_recycled_own|1000|10
 two reloads|nginx|reloading|nginx|nginx_own|2000|10
 two graceful restarts|Apache event|reloading|apache_roomy|apache_roomy_own|2000|12
 two graceful restarts|gunicorn gthread|reloading|gunicorn||500|14
