@@ -9,8 +9,10 @@
  *   stuck=8        so many workers at most wait no more and keep what they have; below 8, another
  *                  worker comes at once for one that is killed
  *   abrupt=1       0: nobody becomes busy while connections come. A worker that was told of one in
- * a neighbour's queue may take another from its home, and others do not know of the first until it
- * waits again trace=0        1: says the steps
+ *                  a neighbour's queue may take another from its home, and others do not know of
+ *                  the first until it waits again
+ *   leaving=1      0: who ends its waiting takes first what it was told of
+ *   trace=0        1: says the steps
  *
  * At a violation: the seed, the steps until then, the state; and it ends with 1.
  */

@@ -4,8 +4,7 @@
  * A master makes the listener, forks workers, and commands each over a socket pair of its own; it
  * is also the client. The files: worker.c is what a worker does, crew.c the master's view of them,
  * clients.c the connections, queues.c and holdings.c what the kernel shows of it all, steps.c the
- * steps,
- * ../schedule.c the schedule.
+ * steps, ../schedule.c the schedule.
  */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
