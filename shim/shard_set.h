@@ -53,6 +53,8 @@ struct shard {
     _Atomic int number;
 };
 
+/* ---- making one: shard_make.c ---- */
+
 /*
  * *set must be zeroed, or once made and closed, or refused. Makes the set of a socket that has just
  * begun to listen. wanted: shards in all; 1 asks for the shared memory alone. Returns true, perhaps
@@ -63,6 +65,14 @@ bool set_make(struct shard_set *set, int listener_fd, int wanted, int backlog, c
 
 /* The eventfd, if it is not there yet. False with errno. */
 bool set_make_kick(struct shard_set *set);
+
+/*
+ * Maps the set's memory; in the place of the last set's, if the record had one: a thread that still
+ * looks at that sees the old or the new, and is never without.
+ */
+bool set_map_memory(struct shard_set *set);
+
+/* ---- what it does: shard_set.c ---- */
 
 /* Makes spare `shard` listen. 0, or -1 with errno. */
 int set_listen(struct shard_set *set, int shard);
@@ -129,12 +139,6 @@ void set_changed(const struct shard_set *set);
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */
 void set_move_up(struct shard_set *set);
-
-/*
- * Maps the set's memory; in the place of the last set's, if the record had one: a thread that still
- * looks at that sees the old or the new, and is never without.
- */
-bool set_map_memory(struct shard_set *set);
 
 /* ---- the server's own shards: shard_own.c ---- */
 
