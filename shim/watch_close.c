@@ -4,6 +4,7 @@
 #include "fd_table.h"
 #include "local.h"
 #include "real.h"
+#include "socket_options.h"
 #include "watch_shards.h"
 #include "worker.h"
 
@@ -16,7 +17,8 @@ static void leave_to_kernel(struct watch *watch, int fd) {
         event.events = watch->asked;
     set_unkeep(own.set, own.number);
     shards_end(watch);
-    real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
+    if (socket_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1) /* closed behind our back, it may be any */
+        real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
 }
 
 /*

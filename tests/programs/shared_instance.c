@@ -61,8 +61,31 @@ static void closed(char **arguments) {
     }
 }
 
+/* libc closes the listener by itself, which nobody sees, and its number becomes a connection's. */
+static void replaced(char **arguments) {
+    (void)arguments;
+    struct epoll_event event;
+    int other = listener(AF_INET, 0);
+    int gone = listener(AF_INET, SOCK_NONBLOCK);
+    epfd = watching(gone, EPOLLIN);
+    MUST(epoll_wait(epfd, &event, 1, 0));
+    pid_t child = fork_bound(); /* which has the instance, too */
+    if (child == 0)
+        for (;;)
+            pause();
+    int client = MUST(dial(port_of(other)));
+    MUST(send(client, "x", 1, 0));
+    FILE *file = fdopen(gone, "r");
+    if (!file || fclose(file) != 0)
+        give_up("fclose");
+    say("the same number: %s", MUST(accept(other, NULL, NULL)) == gone ? "yes" : "no");
+    say("reported: %d", epoll_wait(epfd, &event, 1, 20));
+    end_worker(child);
+    close(client);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {{"closed", closed}};
+    static const struct command commands[] = {{"closed", closed}, {"replaced", replaced}};
     return RUN_COMMAND(commands, argv);
 }

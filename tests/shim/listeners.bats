@@ -135,6 +135,10 @@ end_stepwise() {
   done
 }
 
+@test "a number that was a listener's is a connection's, and in no epoll instance" {
+  same shared_instance replaced
+}
+
 @test "a child goes on with its parent's epoll instance, and the parent closes it, or the listener" {
   same shared_instance closed
 }
