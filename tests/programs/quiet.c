@@ -85,7 +85,8 @@ static void use_sockets(void) {
     socklen_t length = loopback(&address, AF_INET, port_of(other));
     MUST(set_int(other, SOL_SOCKET, SO_KEEPALIVE, 1));
     get_int(other, SOL_SOCKET, SO_KEEPALIVE);
-    connect(other, (struct sockaddr *)&address, length); /* to itself: it need not come about */
+    (void)connect(other, (struct sockaddr *)&address,
+                  length); /* to itself: it need not come about */
     shutdown(other, SHUT_RDWR);
     accept(other, NULL, NULL);
     getpeername(other, (struct sockaddr *)&address, &length);
