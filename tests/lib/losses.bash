@@ -119,6 +119,18 @@ happens_beheading() {
   eventually 10 is_gone "$MASTER" || fail "the master is still there"
 }
 
+# Killed with all its workers, and started again on the same port: in between nobody listens, with the library or without.
+happens_restarting() {
+  local old=$MASTER
+  # shellcheck disable=SC2046 # one word per worker
+  kill -KILL "$MASTER" $(workers)
+  eventually 10 session_is_empty "$old" || fail "left behind: $(ps -o pid=,stat=,args= -s "$old")"
+  wait "$old" || true
+  launch "$DIRECTORY"
+  MASTER=$LAUNCHED
+  eventually 20 is_answered || fail "it does not start again: $(cat "$DIRECTORY"/*.log)"
+}
+
 # --- the end ---
 
 end_of_hanging() {
