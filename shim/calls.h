@@ -113,6 +113,14 @@
          (pid, resource, limit, old))                                                              \
     CALL(int, prlimit64,                                                                           \
          (pid_t pid, limit_name resource, const struct rlimit64 *limit, struct rlimit64 *old),     \
-         (pid, resource, limit, old))
+         (pid, resource, limit, old))                                                              \
+    CALL(int, sigaction, (int number, const struct sigaction *action, struct sigaction *before),   \
+         (number, action, before))                                                                 \
+    CALL(signal_handler, signal, (int number, signal_handler handler), (number, handler))          \
+    CALL(signal_handler, bsd_signal, (int number, signal_handler handler), (number, handler))      \
+    CALL(signal_handler, sysv_signal, (int number, signal_handler handler), (number, handler))     \
+    CALL(signal_handler, __sysv_signal, (int number, signal_handler handler), (number, handler))   \
+    CALL(signal_handler, sigset, (int number, signal_handler handler), (number, handler))          \
+    CALL(int, siginterrupt, (int number, int interrupts), (number, interrupts))
 
 #endif

@@ -5,10 +5,13 @@
 #ifndef UNHERD_LIBC_H
 #define UNHERD_LIBC_H
 
+#include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+
+typedef void (*signal_handler)(int);
 
 #ifdef __GLIBC__
 

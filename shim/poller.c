@@ -11,6 +11,7 @@
 #include "listener.h"
 #include "local.h"
 #include "real.h"
+#include "signals.h"
 #include "watch.h"
 
 enum { CONNECTION = POLLIN | POLLRDNORM };
@@ -187,6 +188,11 @@ static int end_of_time(const struct poller *poller, const struct poll_call *call
     return found;
 }
 
+/* The process was stopped, and goes on: poll() would not have noticed. */
+static bool was_stopped(int count) {
+    return count < 0 && errno == EINTR && !signals_any();
+}
+
 /* Until something is ready or the time is over. */
 static int poll_with(const struct poller *poller, struct poll_call *call, struct parts *parts) {
     bool is_timed = call->has_timeout && clock_is_positive(call->timeout);
@@ -194,7 +200,7 @@ static int poll_with(const struct poller *poller, struct poll_call *call, struct
     for (;;) {
         bool may_sleep = !call->has_timeout || clock_is_positive(call->timeout);
         int count = look_once(poller, call, parts, may_sleep);
-        if (count != 0)
+        if (count != 0 && !was_stopped(count))
             return count;
         if (!may_sleep)
             return end_of_time(poller, call, parts);

@@ -1,34 +1,13 @@
 /* poller accept: a thread that waits for connections with accept() itself. */
 #include <errno.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include "clock.h"
 #include "fd_table.h"
 #include "poller_parts.h"
 #include "real.h"
+#include "signals.h"
 #include "socket_options.h"
-
-/* Raised by what a thread does itself, and so never while it waits; crash reporters handle them. */
-static bool is_fault(int number) {
-    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
-           number == SIGTRAP || number == SIGSYS;
-}
-
-/*
- * poll() is never restarted, but accept() without a time limit is, after a handler with SA_RESTART.
- * Which handler ran cannot be known, so all that there are have to say it.
- */
-static bool handlers_restart(void) {
-    for (int number = 1; number < NSIG; number++) {
-        struct sigaction action;
-        bool is_handled = !is_fault(number) && sigaction(number, NULL, &action) == 0 &&
-                          action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-        if (is_handled && !(action.sa_flags & SA_RESTART))
-            return false;
-    }
-    return true;
-}
 
 /* SO_RCVTIMEO, which bounds accept(); zero: none. */
 static struct timespec limit_of(int fd) {
@@ -38,8 +17,8 @@ static struct timespec limit_of(int fd) {
     return (struct timespec){limit.tv_sec, limit.tv_usec * 1000};
 }
 
-/* As long as `left` says, without limit if `is_limited` is false. False with errno: accept fails.
- */
+/* As long as `left` says, without limit if `is_limited` is false. False with errno: accept fails;
+ * without a time limit not where every handler has SA_RESTART. */
 static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     struct pollfd list = {.fd = fd, .events = POLLIN};
     struct poll_call wait = {
@@ -47,7 +26,7 @@ static bool wait_for_one(int fd, bool is_limited, struct timespec left) {
     int count = poller_poll(&wait);
     if (count == 0)
         errno = EAGAIN;
-    return count > 0 || (count < 0 && errno == EINTR && !is_limited && handlers_restart());
+    return count > 0 || (count < 0 && errno == EINTR && !is_limited && !signals_any_interrupts());
 }
 
 /*

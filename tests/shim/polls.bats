@@ -100,3 +100,18 @@ wakes_one_in() {
 @test "64 workers in select: one is woken for a connection" {
   wakes_one select 64
 }
+
+@test "poll, select, accept: a process that is stopped and goes on does not notice" {
+  local how
+  for how in poll select accept; do
+    same interrupted stopped "$how"
+  done
+}
+
+@test "accept ends with EINTR though the handler is gone, or is a real-time signal's" {
+  local which
+  for which in resets takes-itself-away real-time; do
+    same interrupted handled accept "$which"
+  done
+  same interrupted handled poll resets
+}
