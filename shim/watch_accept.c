@@ -289,6 +289,18 @@ static bool is_exhausted(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/*
+ * The kernel says so before it looks at the queue: with nothing there, workers that have all no
+ * descriptors left would wake each other without end.
+ */
+static void pass_on_queued(const struct shard *own, const struct watch *watch, int own_fd) {
+    struct pollfd queue = {.fd = own_fd, .events = POLLIN};
+    int saved = errno;
+    if (watch ? shards_leave_some(watch) : real.poll(&queue, 1, 0) > 0)
+        set_pass_on(own->set, own_fd);
+    errno = saved;
+}
+
 static int accept_as(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     return own->set->count == 1 ? accept_from_one(own, watch, call) : try_all(own, watch, call);
 }
@@ -308,10 +320,7 @@ int watch_accept(const struct shard *own, const struct accept_call *call) {
         atomic_fetch_add_explicit(&own->set->shared->unattended, 1, memory_order_relaxed);
     else if (fd >= 0)
         watch_note_hesitation(watch, own->set);
-    else if (is_exhausted(errno)) {
-        int saved = errno;
-        set_pass_on(own->set, call->fd);
-        errno = saved;
-    }
+    else if (is_exhausted(errno))
+        pass_on_queued(own, watch, call->fd);
     return fd;
 }

@@ -83,9 +83,65 @@ static void used_up(char **arguments) {
     serve_and_say();
 }
 
+/* ---- no descriptor left for what comes ---- */
+
+enum { TRIES_MOST = 300 };
+
+/* Takes what comes, until there is nothing; after the first one there is no number left. */
+__attribute__((noreturn)) static void work_to_the_limit(_Atomic int *tries) {
+    int epfd = watching(fd, EPOLLIN);
+    for (;;) {
+        struct epoll_event event;
+        if (epoll_wait(epfd, &event, 1, -1) < 1)
+            continue;
+        while (accept(fd, NULL, NULL) >= 0)
+            while (dup(0) >= 0)
+                ;
+        ++*tries;
+    }
+}
+
+static bool are_taken(void) {
+    struct tcp_info info = {.tcpi_unacked = 1};
+    for (int i = 0; i < 5000 && info.tcpi_unacked; i++) {
+        socklen_t length = sizeof info;
+        moment();
+        MUST(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length));
+    }
+    return !info.tcpi_unacked;
+}
+
+/* Nothing is queued and nobody could take it: then nobody is woken, again and again. */
+static void exhausted(char **arguments) {
+    (void)arguments;
+    _Atomic int *tries = shared_memory(sizeof *tries);
+    pid_t workers[3];
+    set_limit(64);
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    for (int i = 0; i < 3; i++) {
+        if ((workers[i] = fork_bound()) == 0)
+            work_to_the_limit(tries);
+        until_waiting(workers[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        MUST(dial(port_of(fd)));
+    say("taken: %s", are_taken() ? "all" : "not all");
+    for (int i = 0; i < 100; i++) /* until the last of them has come round */
+        moment();
+    int before = *tries;
+    for (int i = 0; i < 200 && *tries < before + TRIES_MOST; i++)
+        moment();
+    say("accept is tried without end: %s", *tries < before + TRIES_MOST ? "no" : "yes");
+    for (int i = 0; i < 3; i++)
+        end_worker(workers[i]);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
-    static const struct command commands[] = {
-        {"lowered", lowered}, {"raised", raised}, {"early", early}, {"used-up", used_up}};
+    static const struct command commands[] = {{"lowered", lowered},
+                                              {"raised", raised},
+                                              {"early", early},
+                                              {"used-up", used_up},
+                                              {"exhausted", exhausted}};
     return RUN_COMMAND(commands, argv);
 }

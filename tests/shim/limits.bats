@@ -19,3 +19,7 @@ source "$BATS_TEST_DIRNAME/lab.bash"
 @test "no descriptor is left at listen(): the server works as it would have" {
   same limits used-up
 }
+
+@test "workers without a descriptor left do not wake each other for nothing" {
+  in_every_mode $'taken: all\naccept is tried without end: no' limits exhausted
+}
