@@ -29,13 +29,46 @@ int shards_register(struct watch *watch, int shard) {
     return 0;
 }
 
+/*
+ * Another number of the listener in the same instance: the kernel has the two registrations of the
+ * server's, but one only of a hidden descriptor, which both watches have on their records.
+ */
+static bool has_too(const struct watch *other, const struct watch *watch, int shard) {
+    return other != watch && atomic_load(&other->set) == atomic_load(&watch->set) &&
+           shard != other->own && bits_has(&other->registered, shard);
+}
+
+static void lose_shard(struct watch *watch, int shard) {
+    bits_remove(&watch->registered, shard);
+    shards_lose(watch);
+}
+
+/* It becomes the other's, who goes on waiting for that shard. */
+static void leave_to_sibling(const struct watch *watch, int shard) {
+    bool is_left = false;
+    if (shard == watch->own)
+        return;
+    WATCHES_OF (other, watch->instance) {
+        if (is_left || !has_too(other, watch, shard))
+            continue;
+        struct shard own = watch_shard(other);
+        is_left = control(other, EPOLL_CTL_ADD, set_fd(&own, shard, other->fd), other->given) == 0;
+        if (!is_left)
+            lose_shard(other, shard);
+    }
+}
+
 void shards_unregister(struct watch *watch, int shard) {
     struct shard own = watch_shard(watch);
     if ((watch->frozen && shard == own.number) || !bits_has(&watch->registered, shard))
         return;
-    if (control(watch, EPOLL_CTL_DEL, set_fd(&own, shard, watch->fd), 0) == 0 || errno == ENOENT ||
-        errno == EBADF) /* else it is reported still, and has to be within reach */
-        bits_remove(&watch->registered, shard);
+    int result = control(watch, EPOLL_CTL_DEL, set_fd(&own, shard, watch->fd), 0);
+    if (result < 0 && errno != ENOENT &&
+        errno != EBADF) /* it is reported still, and has to be within reach */
+        return;
+    bits_remove(&watch->registered, shard);
+    if (result == 0)
+        leave_to_sibling(watch, shard);
 }
 
 bool shards_is_deaf(const struct watch *watch) {

@@ -66,3 +66,7 @@ source "$BATS_TEST_DIRNAME/lab.bash"
 @test "a listener that blocks: SO_RCVTIMEO, EINTR, SA_RESTART" {
   same waits blocking
 }
+
+@test "two numbers of a listener in one instance: each goes on when the other is disarmed or deleted" {
+  same remains numbers
+}
