@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "carry.h"
+#include "listener.h"
 
 /* A program that gets rights of its own is started without us, and has no use for hidden
  * descriptors. */
@@ -15,6 +16,15 @@ static bool takes_preload(int fd, const char *path, int flags) {
     struct stat status;
     return fstatat(fd, path, &status, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) < 0 ||
            !(status.st_mode & (S_ISUID | S_ISGID));
+}
+
+/* Before any of them: what was put off is done, as the next image cannot do it. Whether it gets
+ * anything of ours. */
+static bool begin(void) {
+    int saved = errno;
+    listener_finish_deleted();
+    errno = saved;
+    return carry_is_wanted();
 }
 
 /*
@@ -29,7 +39,7 @@ static bool takes_preload(int fd, const char *path, int flags) {
     carry_begin(&(carry), environment, list, with_sets)
 
 HOOK int execve(const char *path, char *const *words, char *const *environment) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.execve(path, words, environment);
     struct carry carry;
     CARRY_OVER(carry, environment, takes_preload(AT_FDCWD, path, 0));
@@ -39,7 +49,7 @@ HOOK int execve(const char *path, char *const *words, char *const *environment) 
 }
 
 HOOK int execvpe(const char *file, char *const *words, char *const *environment) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.execvpe(file, words, environment);
     struct carry carry;
     bool is_path = strchr(file, '/'); /* else it is searched for, and not known before */
@@ -50,7 +60,7 @@ HOOK int execvpe(const char *file, char *const *words, char *const *environment)
 }
 
 HOOK int fexecve(int fd, char *const *words, char *const *environment) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.fexecve(fd, words, environment);
     struct carry carry;
     CARRY_OVER(carry, environment, takes_preload(fd, "", AT_EMPTY_PATH));
@@ -61,7 +71,7 @@ HOOK int fexecve(int fd, char *const *words, char *const *environment) {
 
 HOOK int execveat(int fd, const char *path, char *const *words, char *const *environment,
                   int flags) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.execveat(fd, path, words, environment, flags);
     struct carry carry;
     CARRY_OVER(carry, environment, takes_preload(fd, path, flags));
@@ -123,7 +133,7 @@ HOOK int posix_spawn(pid_t *restrict pid, const char *restrict path,
                      const posix_spawn_file_actions_t *restrict actions,
                      const posix_spawnattr_t *restrict attributes, char *const *restrict words,
                      char *const *restrict environment) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.posix_spawn(pid, path, actions, attributes, words, environment);
     struct carry carry;
     CARRY_OVER(carry, environment, false);
@@ -134,7 +144,7 @@ HOOK int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                       const posix_spawn_file_actions_t *restrict actions,
                       const posix_spawnattr_t *restrict attributes, char *const *restrict words,
                       char *const *restrict environment) {
-    if (!carry_is_wanted())
+    if (!begin())
         return real.posix_spawnp(pid, file, actions, attributes, words, environment);
     struct carry carry;
     CARRY_OVER(carry, environment, false);

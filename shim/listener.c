@@ -280,6 +280,11 @@ void listener_process_ends(void) {
         watch_process_ends();
 }
 
+void listener_finish_deleted(void) {
+    if (listener_any())
+        watch_finish_deleted();
+}
+
 int listener_end(void) {
     return listeners_used;
 }

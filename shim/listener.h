@@ -67,6 +67,10 @@ void listener_copied(int fd, int copy);
 /* The process ends in good order. */
 void listener_process_ends(void);
 
+/* What the server has deleted from its epoll instances goes at once: another process, or image, is
+ * about to have them too. */
+void listener_finish_deleted(void);
+
 /* RLIMIT_NOFILE was raised: hidden descriptors make room below. */
 void listener_move_up(void);
 

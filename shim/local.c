@@ -31,6 +31,15 @@ static void forked(void) {
     atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
 }
 
+static void (*before_fork)(void);
+
+static void forking(void) {
+    int saved = errno;
+    forked();
+    before_fork();
+    errno = saved;
+}
+
 /* And the pid is asked at once: a vfork child of this child would else be the first to ask, and
  * write its own into the page that it shares. */
 static void forked_child(void) {
@@ -40,8 +49,9 @@ static void forked_child(void) {
 }
 
 /* Before the fork too: another thread may be at work. */
-void local_watch_forks(void) {
-    pthread_atfork(forked, forked, forked_child);
+void local_watch_forks(void (*before)(void)) {
+    before_fork = before;
+    pthread_atfork(forking, forked, forked_child);
 }
 
 unsigned local_forks(void) {

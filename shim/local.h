@@ -30,8 +30,9 @@ pid_t local_pid(void);
  */
 bool local_is_borrowed(void);
 
-/* Has libc tell of forks, from the constructor on, since it may allocate for that. */
-void local_watch_forks(void);
+/* Has libc tell of forks, from the constructor on, since it may allocate for that. `before`: what
+ * is to be done before each, in the parent. */
+void local_watch_forks(void (*before)(void));
 
 /*
  * Changes with every fork() of this process, in the parent and in the child: what both have now

@@ -35,7 +35,7 @@ __attribute__((constructor)) static void start(void) {
         if (!config_is_off(&config) || config.complaint_count) {
             if (!log_start(&config))
                 log_line(LOG_WARN, "UNHERD_LOG_FILE: %s: %s", config.log_file, log_errno(errno));
-            local_watch_forks();
+            local_watch_forks(listener_finish_deleted);
             guard_after_refusal(listener_end_orphaned);
             listener_start(&config);
             poller_start();

@@ -89,6 +89,9 @@ void watch_instance_copied(unsigned instance);
 /* The process ends in good order: what its workers were told of, and leave, others are told of. */
 void watch_process_ends(void);
 
+/* EPOLL_CTL_DEL, where it was put off until the next wait, is done now. */
+void watch_finish_deleted(void);
+
 /* Whether anything of this set is registered by this process. */
 bool watch_has(const struct shard_set *set);
 

@@ -130,6 +130,19 @@ void watch_process_ends(void) {
     guard_leave();
 }
 
+/* Whoever else waits in the instance cannot do what was put off until our next wait. */
+void watch_finish_deleted(void) {
+    if (watch_end() == 0 || local_is_borrowed() || !guard_enter())
+        return;
+    for (int i = 0; i < watch_end(); i++) {
+        struct watch *watch = watch_at(i);
+        if (atomic_load(&watch->set) && atomic_load(&watch->leaving) &&
+            instance_is_mine(watch->instance))
+            shards_end(watch);
+    }
+    guard_leave();
+}
+
 bool watch_is_there(unsigned instance, const struct shard *own) {
     return watch_find_shard(instance_at(instance), own);
 }

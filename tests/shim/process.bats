@@ -31,3 +31,8 @@ source "$BATS_TEST_DIRNAME/lab.bash"
 @test "an exec that fails leaves its own errno, even if the library's descriptors are gone" {
   same process failing-exec
 }
+
+@test "a listener that was deleted from an epoll instance is not there after fork, nor after exec" {
+  same remains fork
+  same remains exec
+}
