@@ -296,7 +296,7 @@ static bool is_exhausted(int error) {
 static void pass_on_queued(const struct shard *own, const struct watch *watch, int own_fd) {
     struct pollfd queue = {.fd = own_fd, .events = POLLIN};
     int saved = errno;
-    if (watch ? shards_leave_some(watch) : real.poll(&queue, 1, 0) > 0)
+    if (watch ? shards_leave_some(watch) : real.poll(&queue, 1, 0) != 0)
         set_pass_on(own->set, own_fd);
     errno = saved;
 }

@@ -102,7 +102,8 @@ void shards_rotate(struct watch *watch, int shard) {
     stats_count(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
 }
 
-/* Those of the watch's shards where something is queued. */
+/* Those of the watch's shards where something is queued; where the kernel will not say (RLIMIT_NOFILE
+ * below their number), all. */
 static void find_queued(const struct watch *watch, struct shard_bits *queued) {
     struct shard own = watch_shard(watch);
     struct pollfd list[SHARDS_MAX];
@@ -113,10 +114,9 @@ static void find_queued(const struct watch *watch, struct shard_bits *queued) {
         shards[count] = shard;
         list[count++] = (struct pollfd){.fd = set_fd(&own, shard, watch->fd), .events = POLLIN};
     }
-    if (count == 0 || real.poll(list, count, 0) <= 0)
-        return;
-    for (nfds_t i = 0; i < count; i++)
-        if (list[i].revents)
+    int ready = count ? real.poll(list, count, 0) : 0;
+    for (nfds_t i = 0; i < count && ready; i++)
+        if (ready < 0 || list[i].revents)
             bits_add(queued, shards[i]);
 }
 
