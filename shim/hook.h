@@ -30,4 +30,10 @@ static inline int bad_descriptor(void) {
     return -1;
 }
 
+/* sendmmsg(2), made by `send`: libc's, or by its number; musl's own, a loop, reads what is not
+ * there. */
+typedef int send_messages(int fd, struct mmsghdr *messages, unsigned count, message_flags flags);
+int hook_send_messages(int fd, struct mmsghdr *messages, unsigned count, message_flags flags,
+                       send_messages *send);
+
 #endif

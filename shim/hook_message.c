@@ -115,25 +115,31 @@ static bool is_there(const struct mmsghdr *message) {
     return !is_missing;
 }
 
-static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+static int send_each(int fd, struct mmsghdr *messages, unsigned count, message_flags flags,
+                     send_messages *send) {
     for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) {
         bool is_good = is_there(&messages[i]);
         if (is_good)
             look_before(&messages[i].msg_hdr);
         else
             errno = EFAULT;
-        if (!is_good || real.sendmmsg(fd, &messages[i], 1, flags) != 1)
+        if (!is_good || send(fd, &messages[i], 1, flags) != 1)
             return i ? (int)i : -1;
     }
     return (int)(count < UIO_MAXIOV ? count : UIO_MAXIOV);
 }
 
-HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+int hook_send_messages(int fd, struct mmsghdr *messages, unsigned count, message_flags flags,
+                       send_messages *send) {
     if (is_hidden(fd))
         return bad_descriptor();
     bool is_suspect =
         listener_any() && is_address(messages) && count && may_bring_any(&messages[0].msg_hdr);
     if (is_suspect && is_local(fd))
-        return send_each(fd, messages, count, flags);
-    return real.sendmmsg(fd, messages, count, flags);
+        return send_each(fd, messages, count, flags, send);
+    return send(fd, messages, count, flags);
+}
+
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+    return hook_send_messages(fd, messages, count, flags, real.sendmmsg);
 }

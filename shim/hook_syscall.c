@@ -156,13 +156,18 @@ static long set_up_ring(const long *word) {
     return -1;
 }
 
+static int send_by_number(int fd, struct mmsghdr *messages, unsigned count, message_flags flags) {
+    return (int)real.syscall(SYS_sendmmsg, fd, (long)messages, count, (long)flags, 0, 0);
+}
+
 static long call_message(long number, const long *word) {
     int fd = (int)word[0];
     switch (number) {
     case SYS_sendmsg:
         return sendmsg(fd, AT(1), (int)word[2]);
     case SYS_sendmmsg:
-        return sendmmsg(fd, AT(1), (unsigned)word[2], (message_flags)word[3]);
+        return hook_send_messages(fd, AT(1), (unsigned)word[2], (message_flags)word[3],
+                                  send_by_number);
     case SYS_recvmsg:
         return recvmsg(fd, AT(1), (int)word[2]);
     case SYS_recvmmsg:
