@@ -123,7 +123,7 @@ static bool look_once(struct listener_facts *facts) {
 static bool look_often(struct listener_list *list) {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     bool good = true;
-    for (int look = 0; look < LOOKS && good; look++) {
+    for (int look = 0; look < LOOKS && good && list->count; look++) {
         if (look)
             nanosleep(&pause, NULL);
         for (size_t i = 0; i < list->count; i++)

@@ -56,6 +56,12 @@ static bool read_unix_line(struct listening *one, const char *line) {
     return true;
 }
 
+/* The kernel prints TCP's listeners before all connections (tcp_seq_start()), of which there may be
+ * a hundred thousand. */
+static bool is_over(const char *name, const char *line) {
+    return !strncmp(name, "tcp", 3) && !strstr(line, "local_address");
+}
+
 static bool read_file(struct listening_list *list, pid_t pid, const char *name,
                       bool (*read_line)(struct listening *, const char *)) {
     char path[64];
@@ -69,6 +75,8 @@ static bool read_file(struct listening_list *list, pid_t pid, const char *name,
     while (good && fgets(line, sizeof line, file))
         if (read_line(&one, line))
             good = add(list, &one);
+        else if (is_over(name, line))
+            break;
     fclose(file);
     return good;
 }
