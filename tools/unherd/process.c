@@ -25,8 +25,16 @@ static bool read_stat(struct process *process) {
     char *open = strchr(line, '(');
     char *close = strrchr(line, ')');
     int parent = 0;
-    if (!open || !close || sscanf(close + 1, " %c %d", &process->state, &parent) != 2)
+    unsigned long long start = 0;
+    unsigned long long image = 0;
+    if (!open || !close ||
+        sscanf(close + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu "
+               "%*u %*d %*u %*u %*u %llu",
+               &process->state, &parent, &start, &image) != 4)
         return false;
+    process->start = start;
+    process->image = image;
     process->parent = parent;
     snprintf(process->name, sizeof process->name, "%.*s", (int)(close - open - 1), open + 1);
     return true;
@@ -89,6 +97,11 @@ bool process_read(struct process *process, pid_t pid) {
     read_maps(process);
     read_environment(process);
     return true;
+}
+
+bool process_glance(struct process *process, pid_t pid) {
+    *process = (struct process){.pid = pid};
+    return read_stat(process);
 }
 
 char process_state(pid_t pid) {

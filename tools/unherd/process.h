@@ -13,7 +13,9 @@
 struct process {
     pid_t pid;
     pid_t parent;
-    char state; /* R, S, D, T (stopped), ...: proc(5) */
+    uint64_t start; /* since the boot, in clock ticks */
+    uint64_t image; /* where its stack begins: chosen by chance at exec, kept by fork; 0: unknown */
+    char state;     /* R, S, D, T (stopped), ...: proc(5) */
     char name[32];
     char program[PATH_MAX]; /* what it executes; empty when it cannot be read */
     bool is_secure;         /* AT_SECURE: its loader looks at no LD_PRELOAD */
@@ -23,6 +25,9 @@ struct process {
 
 /* Its facts. False: it is gone, or a kernel thread. What cannot be read stays false or empty. */
 bool process_read(struct process *process, pid_t pid);
+
+/* Its parent, start, image, state and name alone. False: it is gone. */
+bool process_glance(struct process *process, pid_t pid);
 
 /* Its state alone, a letter; 0: it is gone. */
 char process_state(pid_t pid);

@@ -12,11 +12,13 @@
 #include "preload.h"
 #include "program.h"
 #include "shell.h"
+#include "watcher.h"
 
 /* getopt's values for the options that are not in the table, behind those that are. */
 enum {
     LIBRARY_OPTION = OPTION_COUNT,
     DRY_RUN_OPTION,
+    REQUIRE_OPTION,
     HELP_OPTION,
     ALL_OPTIONS,
     FIRST_VALUE = 256 /* above every letter: optopt tells the two apart */
@@ -26,6 +28,7 @@ struct request {
     const char *values[OPTION_COUNT]; /* NULL: not given */
     const char *library;
     bool dry_run;
+    bool require;
     bool help;
     char **command;
 };
@@ -33,7 +36,7 @@ struct request {
 /* --- options --- */
 
 static const char *flag_of(int option) {
-    static const char *const others[] = {"library", "dry-run", "help"};
+    static const char *const others[] = {"library", "dry-run", "require", "help"};
     return option < OPTION_COUNT ? option_table[option].flag : others[option - OPTION_COUNT];
 }
 
@@ -81,6 +84,7 @@ static bool take_option(struct request *request, int option, char **argv) {
     if (id == LIBRARY_OPTION)
         request->library = optarg;
     request->dry_run |= id == DRY_RUN_OPTION;
+    request->require |= id == REQUIRE_OPTION;
     request->help |= id == HELP_OPTION;
     return true;
 }
@@ -174,6 +178,17 @@ static int print_command(char **command) {
     return finish_output();
 }
 
+/* Nothing is said where the user wants no word, and nothing missed where nothing is asked for. */
+static void start_watcher(const struct request *request, const struct library *library) {
+    static struct config config;
+    config_read(&config, environ, 1);
+    bool is_wanted = request->require || config.log != LOG_OFF;
+    const struct asked asked = {library, &config};
+    if (is_wanted && !config_is_off(&config) && !watcher_start(&asked, request->require))
+        complain(&run_command, "nobody watches whether the library is at work: %s",
+                 strerror(errno));
+}
+
 static int run_main(int argc, char **argv) {
     static struct library library;
     static struct program program;
@@ -196,17 +211,24 @@ static int run_main(int argc, char **argv) {
     }
     if (!set_environment(&request, &library))
         return STATUS_OURS;
-    return request.dry_run ? print_command(request.command) : execute(&program, request.command);
+    if (request.dry_run)
+        return print_command(request.command);
+    start_watcher(&request, &library);
+    return execute(&program, request.command);
 }
 
 static void run_help(void) {
-    puts("usage: unherd run [OPTION...] [--] COMMAND [ARG...]\n"
-         "\n"
-         "Runs COMMAND with libunherd.so preloaded, in place of this process: its exit status and "
-         "its\n"
-         "signals are its own. A variable that is set already wins over its option.\n"
-         "\n"
-         "OPTIONS");
+    puts(
+        "usage: unherd run [OPTION...] [--] COMMAND [ARG...]\n"
+        "\n"
+        "Runs COMMAND with libunherd.so preloaded, in place of this process: its exit status and "
+        "its\n"
+        "signals are its own. A variable that is set already wins over its option.\n"
+        "\n"
+        "Within a second of its listening it is said on stderr if a process waits for connections\n"
+        "without the library, or a listener was left alone, and why; not with --log off.\n"
+        "\n"
+        "OPTIONS");
     for (int id = 0; id < OPTION_COUNT; id++) {
         const struct option_row *row = &option_table[id];
         printf("  --%s %s  (%s)\n      %s\n      default: %s\n", row->flag, row->argument,
@@ -216,6 +238,8 @@ static void run_help(void) {
          "      the library to preload; default: libunherd.so beside this tool, or in ../lib\n"
          "  --dry-run\n"
          "      print what would be set and run, in the shell's words, and do nothing\n"
+         "  --require\n"
+         "      end the server (SIGTERM) if the library is not at work in it\n"
          "\n"
          "EXIT STATUS\n"
          "  125  unherd itself failed, or an option is wrong\n"

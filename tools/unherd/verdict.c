@@ -61,6 +61,12 @@ static bool is_waiter(const struct listener_facts *facts, pid_t pid) {
     return false;
 }
 
+const char *verdict_why_missing(const struct listener_facts *facts, const struct process *process,
+                                const struct library *library) {
+    const char *why = obstacle(process, library);
+    return why ? why : why_missing(facts, process);
+}
+
 /* Empty where it is nowhere, or everywhere; else the first of those that do not have it. */
 static void find_missing(struct verdict *verdict, const struct listener_facts *facts) {
     size_t with = 0;

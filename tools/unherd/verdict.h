@@ -20,6 +20,10 @@ struct verdict {
 void verdict_of(struct verdict *verdict, const struct listener_facts *facts,
                 const struct library *library);
 
+/* Why a process that has not loaded the library has not, as far as can be told. */
+const char *verdict_why_missing(const struct listener_facts *facts, const struct process *process,
+                                const struct library *library);
+
 /* "helps", "would not help", "cannot". */
 const char *answer_name(enum answer answer);
 
