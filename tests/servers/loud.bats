@@ -8,6 +8,7 @@ teardown() {
 }
 
 watchers() {
+  # shellcheck disable=SC2009 # by name and by arguments
   ps -eo comm=,args= | grep '^unherd-watch' | grep -cF "$BATS_TEST_TMPDIR" || true
 }
 

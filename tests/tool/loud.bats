@@ -30,6 +30,7 @@ ended() {
 }
 
 watchers_of() {
+  # shellcheck disable=SC2009 # by name and by arguments
   ps -eo comm=,args= | grep '^unherd-watch' | grep -cF "$TESTS/tool/apart.py $*" || true
 }
 
