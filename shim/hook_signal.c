@@ -18,11 +18,6 @@ HOOK int sigaction(int number, const struct sigaction *restrict action,
         return real.name(number, handler);                                                         \
     }
 
-/* Declared by no libc that has all of its extensions, or by glibc alone. */
-HOOK signal_handler bsd_signal(int number, signal_handler handler);
-HOOK signal_handler sysv_signal(int number, signal_handler handler);
-HOOK signal_handler __sysv_signal(int number, signal_handler handler);
-
 HOOK_SIGNAL(signal, true)
 HOOK_SIGNAL(bsd_signal, true)
 HOOK_SIGNAL(sysv_signal, false)

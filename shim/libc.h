@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 typedef void (*signal_handler)(int);
+signal_handler bsd_signal(int number, signal_handler handler); /* declared for old programs only */
 
 #ifdef __GLIBC__
 
@@ -36,6 +37,9 @@ enum { SELECT_TELLS_REST = 0 };
 
 /* A number for its name: musl's strerror() neither allocates nor fails. */
 #define strerrorname_np strerror
+
+signal_handler sysv_signal(int number, signal_handler handler);
+signal_handler __sysv_signal(int number, signal_handler handler);
 
 /* Macros for the calls without 64; symbols of those names there are all the same. */
 #undef setrlimit64
