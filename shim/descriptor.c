@@ -27,8 +27,8 @@ void descriptor_closing(int fd) {
 static void instance_copied(unsigned entry, int copy) {
     if (local_is_borrowed())
         return;
-    watch_instance_copied(fd_index_of(entry));
-    fd_set_entry(copy, FD_INSTANCE, fd_index_of(entry));
+    if (watch_instance_copied(fd_index_of(entry)))
+        fd_set_entry(copy, FD_INSTANCE, fd_index_of(entry));
 }
 
 void descriptor_copied(int fd, int copy) {

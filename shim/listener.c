@@ -221,10 +221,12 @@ static void end_listener(struct listener *listener, int fd) {
     atomic_store(&listener->orphaned, 0);
 }
 
-/* A signal's handler has closed numbers while its own thread was at work here. */
+/* A signal's handler has closed numbers while its own thread was at work here. The instances first,
+ * since their numbers are gone. */
 void listener_end_orphaned(void) {
     if (!guard_enter())
         return;
+    watch_end_orphaned();
     for (int i = 0; i < listeners_used; i++)
         if (listeners[i].references &&
             listeners[i].references <= atomic_load(&listeners[i].orphaned))

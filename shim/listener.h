@@ -74,7 +74,8 @@ void listener_finish_deleted(void);
 /* RLIMIT_NOFILE was raised: hidden descriptors make room below. */
 void listener_move_up(void);
 
-/* Ends the listeners whose last numbers were closed where the guard was refused. */
+/* Ends the listeners, and the epoll instances, whose last numbers were closed where the guard was
+ * refused. */
 void listener_end_orphaned(void);
 
 /* ---- over exec: see carry.h ---- */

@@ -84,7 +84,11 @@ void watch_set_grew(struct shard_set *set);
 
 /* The server closes, or has copied, a descriptor of an instance of ours. */
 void watch_instance_closing(unsigned instance, int epfd);
-void watch_instance_copied(unsigned instance);
+bool watch_instance_copied(unsigned instance); /* false: the copy is left to the kernel */
+
+/* Ends the instances whose last numbers were closed where the guard was refused. Under the guard.
+ */
+void watch_end_orphaned(void);
 
 /* The process ends in good order: what its workers were told of, and leave, others are told of. */
 void watch_process_ends(void);

@@ -95,8 +95,10 @@ static void rename_instance(struct instance *instance, unsigned index, int closi
 
 void watch_instance_closing(unsigned index, int epfd) {
     struct instance *instance = instance_at(index);
-    if (!guard_enter())
+    if (!guard_enter()) {
+        atomic_fetch_add(&instance->orphaned, 1);
         return;
+    }
     if (--instance->references == 0)
         WATCHES_OF (watch, instance)
             shards_end_with_instance(watch);
@@ -105,11 +107,33 @@ void watch_instance_closing(unsigned index, int epfd) {
     guard_leave();
 }
 
-void watch_instance_copied(unsigned index) {
+/* Its number is closed, and may be another instance's by now: nothing is withdrawn by it. */
+static void end_orphaned(struct instance *instance, int orphaned) {
+    unsigned index = instance_index(instance);
+    instance->references -= orphaned;
+    if (instance->references <= 0) {
+        instance->references = 0;
+        WATCHES_OF (watch, instance)
+            shards_end_closed(watch);
+    } else if (fd_kind_of(fd_entry(instance->epfd)) != FD_INSTANCE ||
+               fd_index_of(fd_entry(instance->epfd)) != index)
+        rename_instance(instance, index, -1);
+}
+
+void watch_end_orphaned(void) {
+    for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
+        int orphaned = atomic_exchange(&instance_at(i)->orphaned, 0);
+        if (orphaned && instance_at(i)->references > 0)
+            end_orphaned(instance_at(i), orphaned);
+    }
+}
+
+bool watch_instance_copied(unsigned index) {
     if (!guard_enter())
-        return;
+        return false;
     instance_at(index)->references++;
     guard_leave();
+    return true;
 }
 
 void watch_process_ends(void) {

@@ -230,7 +230,7 @@ static void end(struct watch *watch, bool withdraws) {
     if (is_mine)
         leave(watch, set);
     watch_free(watch);
-    if (is_mine && set->is_servers)
+    if (is_mine && set->is_servers && instance->references > 0)
         shards_take_back(instance, set);
     watch_drop_unemptied(set);
     if (leaves_some) /* it alone may have been told of that */
@@ -239,6 +239,10 @@ static void end(struct watch *watch, bool withdraws) {
 
 void shards_end(struct watch *watch) {
     end(watch, true);
+}
+
+void shards_end_closed(struct watch *watch) {
+    end(watch, false);
 }
 
 void shards_end_with_instance(struct watch *watch) {

@@ -77,6 +77,9 @@ void shards_end(struct watch *watch);
  * and so does a thread that waits in it. */
 void shards_end_with_instance(struct watch *watch);
 
+/* The same where that is done. */
+void shards_end_closed(struct watch *watch);
+
 /* The shards that the workers of this very process own, of the same set. */
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours);
 

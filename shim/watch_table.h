@@ -26,9 +26,10 @@ struct instance {
     _Atomic pid_t pid;   /* whose it is; a child that goes on using it only reads */
     _Atomic bool is_own; /* the library's: it stands for a thread in poll() or select() */
     /* From here on a record that is used again is cleared. */
-    unsigned forks;            /* local_forks() when it was first used */
-    int references;            /* descriptors of this process that name it; 0: the record is free */
-    _Atomic uint32_t waits;    /* so far; tells whether something happened since the last */
+    unsigned forks;         /* local_forks() when it was first used */
+    int references;         /* descriptors of this process that name it; 0: the record is free */
+    _Atomic int orphaned;   /* those given up by a signal handler that could not have the guard */
+    _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
     _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
     _Atomic bool is_spoiled; /* has something registered that is out of reach */

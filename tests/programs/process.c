@@ -223,6 +223,39 @@ static void closing_handler(char **arguments) {
     say("refused afterwards: %d of 60", freed);
 }
 
+static volatile sig_atomic_t doomed; /* an epoll instance */
+
+static void close_instance(int number) {
+    (void)number;
+    close(doomed);
+    handled = 1;
+}
+
+/* A worker's epoll instance closed by a handler, while the same thread is at work on another one:
+ * what it had claimed is free again, or else each makes one more queue. */
+static void closing_instance(char **arguments) {
+    (void)arguments;
+    struct epoll_event event;
+    begin();
+    MUST(signal(SIGALRM, close_instance) == SIG_ERR ? -1 : 0);
+    for (int i = 0; i < 400; i++) {
+        int other = MUST(epoll_create1(EPOLL_CLOEXEC));
+        doomed = watching(fd, EPOLLIN);
+        MUST(epoll_wait(doomed, &event, 1, 0));
+        handled = 0;
+        ualarm((useconds_t)(100 + i), 0);
+        while (!handled) {
+            watch_for(other, fd, EPOLLIN, 1);
+            epoll_wait(other, &event, 1, 0);
+            epoll_ctl(other, EPOLL_CTL_DEL, fd, NULL);
+            epoll_wait(other, &event, 1, 0);
+        }
+        close(other);
+    }
+    say("queues: %s", listening_on(port) <= 3 ? "as many as there were workers" : "more and more");
+    serve_and_say(40);
+}
+
 /* ---- exec ---- */
 
 /* In the program that was started: the listener is there, nothing else is. */
@@ -275,6 +308,7 @@ int main(int argc, char **argv) {
         {"forks-in-threads", forks_in_threads},
         {"handlers", handlers},
         {"closing-handler", closing_handler},
+        {"closing-instance", closing_instance},
         {"exec", by_exec},
         {"failing-exec", failing_exec},
     };

@@ -24,6 +24,10 @@ source "$BATS_TEST_DIRNAME/lab.bash"
   same process closing-handler
 }
 
+@test "a signal handler that closes an epoll instance: what that had claimed is free afterwards" {
+  same process closing-instance
+}
+
 @test "after exec the listener is there, and nothing of the library's" {
   same process exec
 }
