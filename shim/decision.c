@@ -107,20 +107,21 @@ void decision_say(const struct decision *decision, const struct shard *shard, in
     bool is_warning = decision->falls_short && is_new_cause(decision->why);
     enum log_level level = is_warning ? LOG_WARN : LOG_INFO;
     const struct shard_set *set = shard ? shard->set : NULL;
+    struct policy policy = set ? set_policy(set) : (struct policy){0};
     if (!set || decision->mode == MODE_OFF)
         log_line(level, "%s: left alone (%s)", decision->address, decision->why);
     else if (set->is_servers)
         log_line(level, "%s: the server's own shard %d, stealing from up to %u (%s)",
-                 decision->address, shard->number, set->steal, decision->why);
+                 decision->address, shard->number, policy.steal, decision->why);
     else if (set->count > 1)
         log_line(level, "%s: reuseport, %d shards, stealing from %u (%s)", decision->address,
                  set->count,
-                 set->steal < (unsigned)set->count ? set->steal : (unsigned)set->count - 1,
+                 policy.steal < (unsigned)set->count ? policy.steal : (unsigned)set->count - 1,
                  decision->why);
     else if (decision->mode == MODE_REUSEPORT && decision->falls_short)
         log_line(level, "%s: exclusive, rotated every %u (not sharded: %s: %s)", decision->address,
-                 set->rotate, decision->why, log_errno(error));
+                 policy.rotate, decision->why, log_errno(error));
     else
-        log_line(level, "%s: exclusive, rotated every %u (%s)", decision->address, set->rotate,
+        log_line(level, "%s: exclusive, rotated every %u (%s)", decision->address, policy.rotate,
                  decision->why);
 }

@@ -65,12 +65,6 @@ struct shard_set *listener_free_set(void) {
     return NULL; /* never, where a listener is free: each uses one at most */
 }
 
-void listener_configure(struct shard_set *set) {
-    set->users = 1;
-    set->steal = config->steal;
-    set->rotate = config->rotate;
-}
-
 void listener_hold(struct listener *listener, int fd) {
     int index = (int)(listener - listeners);
     listener->references++;
@@ -92,7 +86,8 @@ static bool make_set(struct listener *listener, int fd, struct decision *decisio
     }
     if (shortfall)
         decision->why = shortfall, decision->falls_short = true;
-    listener_configure(set);
+    set->users = 1;
+    set_begin_policy(set, (struct policy){MODE_AUTO, config->steal, config->rotate});
     listener_be_shard(listener, set, 0);
     worker_may_add(set); /* now, and as long as this process lives */
     return true;

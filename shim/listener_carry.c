@@ -115,7 +115,7 @@ static void adopt(struct listener *listener, const struct record *record, int fd
     }
     listener->cookie = record->cookie;
     listener->reuseport = record->reuseport;
-    listener_configure(listener->shard.set);
+    listener->shard.set->users = 1; /* its policy is in its memory, perhaps not as it began */
     decision.why = "carried over exec";
     decision_say(&decision, &listener->shard, 0);
     for (int i = 0; i < record->count; i++)

@@ -33,9 +33,6 @@ const char *listener_origin(int fd);
  */
 void listener_adopt(int fd, int backlog, const char *origin, bool is_found);
 
-/* A set of its own, and what the configuration says of any. */
-void listener_configure(struct shard_set *set);
-
 /* NULL: there is nothing to do in this process. */
 const struct config *listener_config(void);
 

@@ -53,6 +53,7 @@ static bool make_memory(struct shard_set *set, int count) {
     set->shared->version = SHARED_VERSION;
     set->shared->size = (uint32_t)SET_MEMORY_SIZE;
     set->shared->count = (uint32_t)count;
+    atomic_store(&set->shared->kick_fd, -1);
     atomic_store(&set->shared->generation, 1); /* 0 stands for "no generation seen yet" */
     atomic_store(&set->shared->shards[0].state, SHARD_LISTENING);
     return true;
@@ -117,6 +118,7 @@ static void make_spares(struct shard_set *set, int listener_fd, int wanted) {
 bool set_make_kick(struct shard_set *set) {
     if (set->kick_fd < 0)
         set->kick_fd = hidden_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    atomic_store(&set->shared->kick_fd, set->kick_fd);
     return set->kick_fd >= 0;
 }
 
@@ -143,6 +145,7 @@ static bool make_group(struct shard_set *set, int listener_fd, int wanted, const
     int saved = errno;
     hidden_close(set->kick_fd);
     set->kick_fd = -1;
+    atomic_store(&set->shared->kick_fd, -1);
     real.setsockopt(listener_fd, SOL_SOCKET, SO_REUSEPORT, &before, sizeof before);
     errno = saved;
     return false;

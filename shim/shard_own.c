@@ -67,6 +67,7 @@ bool set_join(struct shard_set *set, int shard, int first_fd, int fd) {
         drop_spares(set);
         set->fd[0] = first;
         set->is_servers = true;
+        atomic_store(&set->shared->is_servers, 1);
     }
     join(set, shard, copy);
     return true;

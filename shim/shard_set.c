@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -12,28 +11,15 @@
 #include "real.h"
 #include "socket_options.h"
 
-enum { EMPTYING_MS = 200 }; /* at a hand-over */
-
-/* The choice of the group that fd is in: the first of its sockets, which is shard 0, since it was
- * there when the others joined it (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Before any has, there is
- * no group to choose in. */
-static void choose_first(int fd) {
-    struct sock_filter first = {.code = BPF_RET | BPF_K, .k = 0};
-    const struct sock_fprog choice = {.len = 1, .filter = &first};
-    if (real.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &choice, sizeof choice) < 0)
-        log_line(LOG_DEBUG, "handed over, but its shards go on: %s", log_errno(errno));
-}
-
 int set_listen(struct shard_set *set, int shard) {
-    if (atomic_load(&set->shared->shut) || atomic_load(&set->shared->handed) || set->is_servers) {
+    if (atomic_load(&set->shared->shut) || set_goes_to_first(set) || set->is_servers) {
         errno = EINVAL;
         return -1;
     }
     if (shard && real.listen(set->fd[shard], atomic_load(&set->shared->backlog)) < 0)
         return -1;
-    if (shard &&
-        atomic_load(&set->shared->handed)) /* meanwhile, when it was not in the group yet */
-        choose_first(set->fd[shard]);
+    if (shard && set_goes_to_first(set)) /* meanwhile, when it was not in the group yet */
+        set_choose(set, set->fd[shard]);
     return 0;
 }
 
@@ -44,8 +30,8 @@ void set_listen_again(struct shard_set *set, int own_fd, int backlog) {
     bool is_new = atomic_exchange(&set->shared->shut, 0);
     if (set->is_servers)
         return;
-    if (is_new && atomic_load(&set->shared->handed))
-        choose_first(own_fd);
+    if (is_new && set_goes_to_first(set))
+        set_choose(set, own_fd);
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i)) {
             set_before_listen(set, set->fd[i]);
@@ -67,29 +53,6 @@ void set_option(const struct shard_set *set, int level, int name, const void *va
         if (real.setsockopt(set->fd[i], level, name, value, length) < 0)
             log_line(LOG_DEBUG, "option %d of level %d on shard %d: %s", name, level, i,
                      log_errno(errno));
-}
-
-static unsigned queued(const struct shard_set *set) {
-    struct tcp_info info = {0};
-    set_add_queues(set, &info);
-    return info.tcpi_unacked;
-}
-
-/*
- * What waits in the other shards is this process's to take, and it may close them as soon as the
- * listener is sent. Bounded, since the caller may be the very thread that was woken for the rest.
- */
-static void let_empty(const struct shard_set *set) {
-    for (int i = 0; i < EMPTYING_MS && queued(set); i++)
-        real.poll(NULL, 0, 1);
-}
-
-void set_hand_over(const struct shard_set *set, int own_fd) {
-    if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
-        return;
-    choose_first(own_fd);
-    set_changed(set); /* so that every worker watches shard 0 */
-    let_empty(set);
 }
 
 void set_add_queues(const struct shard_set *set, struct tcp_info *info) {
@@ -184,6 +147,7 @@ void set_changed(const struct shard_set *set) {
 void set_move_up(struct shard_set *set) {
     set->memory_fd = hidden_move(set->memory_fd);
     set->kick_fd = hidden_move(set->kick_fd);
+    atomic_store(&set->shared->kick_fd, set->kick_fd);
     for (int i = 0; i < set->count; i++)
         set->fd[i] = hidden_move(set->fd[i]);
 }

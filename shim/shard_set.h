@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "policy.h"
 #include "shard_bits.h"
 #include "shared.h"
 #include "text.h"
@@ -32,8 +33,6 @@ struct shard_set {
     _Atomic int users; /* listeners of this process that are shards of it; 0: the record is free */
     _Atomic int count; /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
     _Atomic bool is_servers;     /* the server shards by itself: see shard_own.c */
-    unsigned steal;              /* thieves per shard */
-    unsigned rotate;             /* accepts between two rotations of a shared queue, 0: never */
     _Atomic int fd[SHARDS_MAX];  /* hidden; fd[0] is -1 where shard 0 is all that is the server's */
     struct shard_bits abandoned; /* the server's own that it has closed in this process */
     struct shard_bits unkept;    /* its own that are not kept then */
@@ -86,13 +85,6 @@ void set_shutdown(const struct shard_set *set, int how);
 void set_option(const struct shard_set *set, int level, int name, const void *value,
                 socklen_t length);
 
-/*
- * The listener, own_fd, goes to a process that knows nothing of the other shards, perhaps to take
- * this one's place: from now on every new connection goes to shard 0, which both have, so that the
- * others are empty when this process closes them.
- */
-void set_hand_over(const struct shard_set *set, int own_fd);
-
 /* Adds the queues (tcpi_unacked) and backlogs (tcpi_sacked) of the other listening shards to *info.
  */
 void set_add_queues(const struct shard_set *set, struct tcp_info *info);
@@ -139,6 +131,62 @@ void set_changed(const struct shard_set *set);
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */
 void set_move_up(struct shard_set *set);
+
+/* ---- where new connections go: shard_policy.c ---- */
+
+/*
+ * The listener, own_fd, goes to a process that knows nothing of the other shards, perhaps to take
+ * this one's place: from now on every new connection goes to shard 0, which both have, so that the
+ * others are empty when this process closes them.
+ */
+void set_hand_over(const struct shard_set *set, int own_fd);
+
+/* Whether every new connection is to go to shard 0, though others may listen. */
+bool set_goes_to_first(const struct shard_set *set);
+
+/* Tells the kernel so, or that any shard will do, by one of the group's sockets that listens. */
+void set_choose(const struct shard_set *set, int fd);
+
+/* The policy that a new set begins with: that of the variables. */
+void set_begin_policy(const struct shard_set *set, struct policy policy);
+
+/* Whether every worker knows the policy that is in force, or will at once. */
+bool set_is_followed(const struct shard_set *set);
+
+/* The caller has seen a new policy, by that word, and has done what is its own to do. */
+void set_follow(const struct shard_set *set, uint32_t word);
+
+static inline uint32_t set_policy_word(const struct shard_set *set) {
+    return atomic_load_explicit(&set->shared->policy, memory_order_relaxed);
+}
+
+static inline struct policy set_policy(const struct shard_set *set) {
+    return policy_of(set_policy_word(set));
+}
+
+/* The mode in force. */
+static inline enum mode set_mode_by(const struct shard_set *set, uint32_t word) {
+    return policy_mode(policy_of(word), set->count > 1, set->is_servers);
+}
+
+static inline enum mode set_mode(const struct shard_set *set) {
+    return set_mode_by(set, set_policy_word(set));
+}
+
+/* Whether a set with several shards is to be as if it had one. What waits in the others, and those
+ * connections that were on the way to them, are taken by whoever waits. */
+static inline bool set_is_one_queue_by(const struct shard_set *set, uint32_t word) {
+    return set->count > 1 && set_mode_by(set, word) != MODE_REUSEPORT && !set->is_servers;
+}
+
+static inline bool set_is_one_queue(const struct shard_set *set) {
+    return set_is_one_queue_by(set, set_policy_word(set));
+}
+
+/* Thieves per shard. */
+static inline unsigned set_steal(const struct shard_set *set) {
+    return set_mode(set) == MODE_OFF ? 0 : set_policy(set).steal;
+}
 
 /* ---- the server's own shards: shard_own.c ---- */
 

@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 4, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 5, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -59,22 +59,26 @@ struct shared_worker {
 struct shared {
     uint32_t magic;
     uint32_t version;
-    uint32_t size;                            /* of the whole, in bytes */
-    _Atomic uint32_t count;                   /* shards, 1 to SHARDS_MAX */
+    uint32_t size;               /* of the whole, in bytes */
+    _Atomic uint32_t count;      /* shards, 1 to SHARDS_MAX */
+    _Atomic uint32_t policy;     /* policy.h; written by the tool alone, once made */
+    _Atomic uint32_t followed;   /* the last that all workers were told of */
+    _Atomic uint32_t is_servers; /* 1: the server shards by itself */
+    _Atomic int32_t kick_fd; /* the number of the set's eventfd in its processes, for the tool */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
     _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */
-    _Atomic uint32_t
-        slow_ms;            /* when an owner was last seen to leave its shard to others; 0: never */
-    _Atomic uint32_t woken; /* 1: waiters were woken by way of shutdown() */
-    _Atomic uint32_t shut;  /* 1: the server shut its listener down; no spare may listen */
+    _Atomic uint32_t slow_ms; /* when an owner was last seen to leave its shard to others, or the
+                                 tool changed the policy; 0: never */
+    _Atomic uint32_t woken;   /* 1: waiters were woken by way of shutdown() */
+    _Atomic uint32_t shut;    /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t handed;  /* 1: it gave it to another process; no further spare may listen */
     _Atomic uint32_t workers; /* that ever began to wait, less those that stopped in good order */
     _Atomic uint32_t pollers; /* processes and threads that ever polled the listener */
-    uint32_t mode;            /* enum mode: what became of the listener */
+    uint32_t mode;            /* enum mode: what became of the listener when it was adopted */
     _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
     _Atomic uint64_t unattended;   /* accepts by those that never waited for it */
     char address[SHARED_TEXT];     /* as it is said in the log */

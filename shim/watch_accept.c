@@ -87,22 +87,29 @@ static void rotate(struct watch *watch, const struct shard_set *set, int shard) 
 
 /* A shared queue, once enough was taken from it. */
 static void count_taken(struct watch *watch, const struct shard_set *set, int shard) {
-    if (!set->rotate || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
+    unsigned every = set_policy(set).rotate;
+    if (!every || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
         return;
-    if (atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 < set->rotate)
+    if (watch_is_off(watch, set) ||
+        atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 < every)
         return;
     atomic_store_explicit(&watch->taken, 0, memory_order_relaxed);
     rotate(watch, set, shard);
 }
 
-/* Whether the kernel has told the instance of connections, asked without a wait. */
+/* Whether the kernel has told the instance of connections, asked without a wait. A kick that comes
+ * along is not reported again. */
 static bool is_told_now(const struct watch *watch) {
     struct epoll_event events[16];
+    bool is_told = false;
     int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
-    for (int i = 0; i < count; i++)
-        if (events[i].data.u64 == atomic_load(&watch->data))
-            return true;
-    return false;
+    for (int i = 0; i < count; i++) {
+        if (events[i].events & EPOLLOUT)
+            atomic_store(&watch->instance->work, true);
+        else
+            is_told |= events[i].data.u64 == atomic_load(&watch->data);
+    }
+    return is_told;
 }
 
 /*
@@ -113,7 +120,8 @@ static bool is_told_now(const struct watch *watch) {
  */
 static bool is_anothers(struct watch *watch, const struct accept_call *call,
                         const struct shard *own) {
-    if (!watch->instance->is_own || !instance_is_mine(watch->instance))
+    if (!watch->instance->is_own || !instance_is_mine(watch->instance) ||
+        set_mode(own->set) != MODE_EXCLUSIVE)
         return false;
     if (atomic_load(&watch->told) || set_blocks(own->set, own->number, call->fd))
         return false;
@@ -139,18 +147,22 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
-    rotate(watch, set, shard);
+    if (!watch_is_off(watch, set))
+        rotate(watch, set, shard);
+    if (set_is_one_queue(set)) /* it is nobody's to take from */
+        return;
     bool is_stuck = worker_took_stolen(set, shard);
-    if (is_stuck && set->steal && atomic_load_explicit(&watch->is_partial, memory_order_relaxed)) {
+    if (is_stuck && set_steal(set) &&
+        atomic_load_explicit(&watch->is_partial, memory_order_relaxed)) {
         atomic_store(&watch->wide, true);
         atomic_store(&watch->instance->work, true);
     }
 }
 
-/* Whom an accept is for: a worker, or nobody that waits here. The record may be another set's by
- * now, if another thread has closed this one. */
+/* Whom an accept is for: a worker, or nobody that waits here. Of one queue all have the same; and
+ * the record may be another set's by now, if another thread has closed this one. */
 static int home_of(const struct shard *own, const struct watch *watch) {
-    int home = watch ? watch->home : own->number;
+    int home = watch && !set_is_one_queue(own->set) ? watch->home : own->number;
     return home < own->set->count ? home : own->number;
 }
 
@@ -215,11 +227,13 @@ static void pass_on_neighbours(const struct shard *own, struct watch *watch, int
 
 static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
     const struct shard_set *set = own->set;
+    int home = home_of(own, watch);
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
+    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_HOME);
-    worker_took_home(set, watch->home);
-    if (worker_is_shared(set, watch->home))
-        count_taken(watch, set, watch->home);
+    worker_took_home(set, home);
+    if (set_is_one_queue(set) || worker_is_shared(set, home))
+        count_taken(watch, set, home);
     pass_on_neighbours(own, watch, own_fd);
 }
 
@@ -263,16 +277,36 @@ static bool is_served(struct watch *watch) {
 
 /* The listener is another process's too, and this one may close its other shards at any moment:
  * what waits in them goes before everything. */
-static int take_left_over(const struct shard *own, const struct accept_call *call) {
+static int take_handed_over(const struct shard *own, const struct accept_call *call) {
     if (!atomic_load_explicit(&own->set->shared->handed, memory_order_relaxed))
         return nothing();
     return steal(own, NULL, call);
 }
 
+/*
+ * Of a set that has become one queue: what is left in its other shards. A queue that is never empty
+ * would keep them from their turn. Who was told of both, and takes that one, passes on the other.
+ */
+static int take_left_over(const struct shard *own, struct watch *watch,
+                          const struct accept_call *call) {
+    struct pollfd home = {.fd = call->fd, .events = POLLIN};
+    bool is_told_of_many = watch && atomic_load(&watch->told_of_many);
+    if (!set_is_one_queue(own->set) || !(is_told_of_many || worker_sees_slow(own->set)))
+        return nothing();
+    int fd = steal(own, watch, call);
+    if (fd >= 0 && real.poll(&home, 1, 0) > 0)
+        set_wake_waiters(own->set, call->fd);
+    return fd;
+}
+
 static int try_all(const struct shard *own, struct watch *watch, const struct accept_call *call) {
-    int fd = take_left_over(own, call);
+    int fd = take_handed_over(own, call);
+    if (fd < 0)
+        fd = take_left_over(own, watch, call);
     if (fd >= 0)
         return fd;
+    if (watch && set_is_one_queue(own->set) && is_anothers(watch, call, own))
+        return nothing();
     fd = take(own, home_of(own, watch), call);
     if (fd >= 0 && watch)
         note_home(own, watch, call->fd);

@@ -97,6 +97,9 @@ static int add_again(struct watch *watch, int epfd, int fd, const struct shard *
     }
     if (cancels_delete(watch, event)) {
         atomic_store(&watch->leaving, false);
+        if (watch_is_off(watch,
+                         own->set)) /* the place that it has then is the server's to choose */
+            shards_to_end(watch, own->number);
         return 0;
     }
     shards_end(watch);

@@ -91,9 +91,10 @@ void shards_begin(struct watch *watch) {
 
 void shards_settle(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!watch->begun || watch->has_home || set->count == 1)
+    if (!watch->begun || watch->has_home)
         return;
-    find_home(watch, set);
+    if (set->count > 1)
+        find_home(watch, set);
     shards_sync(watch);
 }
 
@@ -128,6 +129,37 @@ bool shards_is_alone(const struct watch *watch, const struct shard_set *set) {
     return set->is_servers && set_blocks(set, watch->own, set->fd[watch->own]);
 }
 
+/*
+ * Whoever was woken alone for what is queued there may have taken something else, and the others
+ * sleep behind it: they are not told of it again. So the worker stays until it is empty; or, where
+ * there is always more, for a while, and the others are told when it goes.
+ */
+static bool stays(struct watch *watch, const struct shard_set *set, int shard) {
+    struct shard own = watch_shard(watch);
+    if (!bits_has(&watch->registered, shard) || !may_steal_from(set, shard) ||
+        !shards_has_some(watch, shard))
+        return false;
+    if (!worker_sees_slow(set)) {
+        set_wake_waiters(set, set_fd(&own, shard, watch->fd));
+        return false;
+    }
+    watch->seen_generation = 0; /* the next wait looks again */
+    atomic_store(&watch->instance->work, true);
+    return true;
+}
+
+/* Those of the watch that are not in its view any more, and that it is not to leave yet. */
+static void stay_where_some_wait(struct watch *watch, const struct shard_set *set,
+                                 struct shard_bits *view, bool unproven) {
+    bool any = unproven; /* then the view is to shrink later */
+    for (int i = 0; i < set->count && watch->lets_go_late; i++)
+        if (i != watch->home && !bits_has(view, i) && stays(watch, set, i)) {
+            bits_add(view, i);
+            any = true;
+        }
+    watch->lets_go_late = any;
+}
+
 static void look_again(struct watch *watch, const struct shard_set *set) {
     struct shard_bits ours;
     struct shard_bits view;
@@ -142,6 +174,8 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
     }
     if (atomic_load(&watch->wide))
         view = listening;
+    if (watch->lets_go_late)
+        stay_where_some_wait(watch, set, &view, unproven);
     if (shards_is_alone(watch, set))
         view = (struct shard_bits){0};
     atomic_store(&watch->is_partial, bits_count(&view) < bits_count(&listening));
@@ -164,8 +198,7 @@ static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent
     return --watch->retry == 0 || !is_same || is_widening;
 }
 
-void shards_sync(struct watch *watch) {
-    struct shard_set *set = atomic_load(&watch->set);
+static void sync_claims(struct watch *watch, struct shard_set *set) {
     if (!watch->has_home || !atomic_load(&watch->armed))
         return;
     uint32_t generation = atomic_load(&set->shared->generation);
@@ -176,6 +209,18 @@ void shards_sync(struct watch *watch) {
     watch->seen_generation = generation;
     watch->seen_concurrent = concurrent;
     look_again(watch, set);
+}
+
+/* What the kernel is told for the whole set comes last: by then somebody stands where all goes. */
+void shards_sync(struct watch *watch) {
+    struct shard_set *set = atomic_load(&watch->set);
+    uint32_t policy = set_policy_word(set);
+    bool is_new = watch->begun && policy != watch->seen_policy;
+    if (is_new)
+        watch_follow(watch, set, policy);
+    sync_claims(watch, set);
+    if (is_new)
+        set_follow(set, policy);
 }
 
 /* At once, since another thread may be waiting there just now. */

@@ -30,9 +30,12 @@ static uint32_t exclusive(uint32_t asked) {
                                     : (asked & EVENTS_BESIDE_EXCLUSIVE) | (uint32_t)EPOLLEXCLUSIVE;
 }
 
+static uint32_t plain(uint32_t asked) {
+    return (asked & EPOLLEXCLUSIVE) ? asked : asked & EVENTS_BESIDE_EXCLUSIVE;
+}
+
 uint32_t events_given(const struct shard_set *set, uint32_t asked) {
-    bool is_plain = !is_proven(set) && !(asked & EPOLLEXCLUSIVE);
-    return is_plain ? asked & EVENTS_BESIDE_EXCLUSIVE : exclusive(asked);
+    return is_proven(set) && set_mode(set) != MODE_OFF ? exclusive(asked) : plain(asked);
 }
 
 /* Edge-triggered, a new registration would report anew what was reported, and is queued still. */
@@ -41,15 +44,26 @@ static bool may_renew(const struct watch *watch) {
 }
 
 /* False: later. */
-static bool make_exclusive(struct watch *watch) {
-    if (!instance_is_mine(watch->instance) || (watch->given & EPOLLEXCLUSIVE) || watch->is_hesitant)
+static bool give(struct watch *watch, uint32_t events) {
+    if (!instance_is_mine(watch->instance) || watch->given == events || watch->is_hesitant)
         return true;
     if (!may_renew(watch))
         return false;
-    watch->given = exclusive(watch->asked);
+    watch->given = events;
     if (atomic_load(&watch->armed) && !atomic_load(&watch->leaving) && !watch->frozen)
         shards_renew(watch, true);
     return true;
+}
+
+static uint32_t events_once_proven(const struct watch *watch, const struct shard_set *set) {
+    return watch_is_off(watch, set) ? plain(watch->asked) : exclusive(watch->asked);
+}
+
+/* One that is not proven yet may be about to be. */
+bool watch_renew(struct watch *watch, const struct shard_set *set) {
+    if (!is_proven(set) && !watch_is_off(watch, set))
+        return true;
+    return give(watch, events_once_proven(watch, set));
 }
 
 /* At once: under load a worker may be long in coming round to wait. */
@@ -59,7 +73,7 @@ static void prove(struct shard_set *set) {
         return;
     for (int i = 0; i < watch_end(); i++)
         if (atomic_load(&watch_at(i)->set) == set)
-            all &= make_exclusive(watch_at(i));
+            all &= give(watch_at(i), events_once_proven(watch_at(i), set));
     if (all)
         atomic_store(&set->acceptor, local_pid());
     guard_leave();
@@ -76,7 +90,7 @@ static void make_plain(struct watch *watch) {
         return;
     watch->is_hesitant = true;
     if (atomic_load(&watch->set) && !watch->is_own_exclusive) {
-        watch->given = watch->asked & EVENTS_BESIDE_EXCLUSIVE;
+        watch->given = plain(watch->asked);
         shards_renew(watch, true);
     }
     guard_leave();

@@ -93,17 +93,27 @@ void shards_repair(struct watch *watch) {
         shards_lose(watch);
 }
 
-void shards_rotate(struct watch *watch, int shard) {
-    if ((watch->frozen && shard == watch->own) || !bits_has(&watch->registered, shard))
+static bool can_move(const struct watch *watch, int shard) {
+    return !(watch->frozen && shard == watch->own) && bits_has(&watch->registered, shard);
+}
+
+void shards_to_end(struct watch *watch, int shard) {
+    if (!can_move(watch, shard))
         return;
     shards_unregister(watch, shard);
     if (shards_register(watch, shard) < 0)
         shards_lose(watch);
+}
+
+void shards_rotate(struct watch *watch, int shard) {
+    if (!can_move(watch, shard))
+        return;
+    shards_to_end(watch, shard);
     stats_count(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
 }
 
-/* Those of the watch's shards where something is queued; where the kernel will not say (RLIMIT_NOFILE
- * below their number), all. */
+/* Those of the watch's shards where something is queued; where the kernel will not say
+ * (RLIMIT_NOFILE below their number), all. */
 static void find_queued(const struct watch *watch, struct shard_bits *queued) {
     struct shard own = watch_shard(watch);
     struct pollfd list[SHARDS_MAX];
@@ -126,6 +136,13 @@ void shards_look(struct watch *watch) {
     find_queued(watch, &queued);
     BITS_EACH (shard, &queued)
         shards_rotate(watch, shard);
+}
+
+bool shards_has_some(const struct watch *watch, int shard) {
+    struct shard own = watch_shard(watch);
+    struct pollfd one = {.fd = set_fd(&own, shard, watch->fd), .events = POLLIN};
+    return !(watch->frozen && shard == watch->own) && real.poll(&one, 1, 0) > 0 &&
+           (one.revents & POLLIN);
 }
 
 bool shards_leave_some(const struct watch *watch) {

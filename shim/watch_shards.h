@@ -16,6 +16,18 @@
 /* The events to register for those that the server asked for: watch_prove.c. */
 uint32_t events_given(const struct shard_set *set, uint32_t asked);
 
+/* Registers anew what is to be registered otherwise by now. False: that has to be tried later. */
+bool watch_renew(struct watch *watch, const struct shard_set *set);
+
+/* Whether the watch is to be as it would be without us: its own registration and place. */
+bool watch_is_off(const struct watch *watch, const struct shard_set *set);
+
+/* Whether some watch of the instance has not followed its set's policy yet; no system call. */
+bool watch_has_new_policy(const struct instance *instance);
+
+/* The set's policy is another than the watch has followed: does what is the watch's own to do. */
+void watch_follow(struct watch *watch, struct shard_set *set, uint32_t word);
+
 /* Registers or removes one shard. 0, or -1 with errno; the record says what is registered. */
 int shards_register(struct watch *watch, int shard);
 void shards_unregister(struct watch *watch, int shard);
@@ -36,10 +48,14 @@ void shards_repair(struct watch *watch);
  */
 void shards_look(struct watch *watch);
 
+/* Whether something is queued at that shard. */
+bool shards_has_some(const struct watch *watch, int shard);
+
 /* Whether something is queued at a shard of the watch, which may be all that was told of it. */
 bool shards_leave_some(const struct watch *watch);
 
-/* To the end of the shard's queue of waiters. */
+/* To the end of the shard's queue of waiters; the second counts it as a turn of ours. */
+void shards_to_end(struct watch *watch, int shard);
 void shards_rotate(struct watch *watch, int shard);
 
 /* The worker begins to wait: it claims a home, registers it first and its neighbours behind. */

@@ -66,9 +66,11 @@ struct watch {
     _Atomic int place;     /* in the statistics, or NO_PLACE; of a worker that has begun */
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
-    uint32_t epoch[SHARDS_MAX]; /* of each shard when it was registered */
-    uint32_t seen_generation;   /* the set's, when its claims were last looked at; 0: not yet */
-    uint32_t tried_generation;  /* in which a worker without a home of its own last tried for one */
+    uint32_t epoch[SHARDS_MAX];   /* of each shard when it was registered */
+    uint32_t seen_generation;     /* the set's, when its claims were last looked at; 0: not yet */
+    _Atomic uint32_t seen_policy; /* the set's, when it was last followed; 0: not yet */
+    bool lets_go_late; /* all took turns at a shard that it leaves: what waits there goes first */
+    uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
     _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
     uint32_t seen_concurrent;          /* the same of `concurrent` */
     _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */

@@ -40,7 +40,7 @@ static void prepare(struct watch *watch) {
  */
 static void look_for_leavings(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!set || !watch->begun)
+    if (!set || !watch->begun || (set->count == 1 && set_mode(set) == MODE_OFF))
         return;
     bool is_due = atomic_exchange(&watch->was_kicked, false);
     if (worker_may_be_one_at_a_time(set)) {
@@ -54,9 +54,9 @@ static void look_for_leavings(struct watch *watch) {
 
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */
 static void prepare_all(struct instance *instance) {
-    if (!atomic_load_explicit(&instance->work, memory_order_relaxed) || !instance_is_mine(instance))
-        return;
-    if (!guard_enter())
+    bool is_due = atomic_load_explicit(&instance->work, memory_order_relaxed) ||
+                  watch_has_new_policy(instance);
+    if (!is_due || !instance_is_mine(instance) || !guard_enter())
         return;
     atomic_store(&instance->work, false);
     atomic_store(&instance->deaf, false);

@@ -91,9 +91,10 @@ void worker_listening(const struct shard_set *set, struct shard_bits *listening)
             bits_add(listening, i);
 }
 
-/* So few that every worker watches all of them, whoever owns which. */
+/* So few that every worker watches all of them, whoever owns which. And so it is where only one is
+ * to be used: in the others are connections that nobody is to wait for. */
 static bool is_few(const struct shard_set *set, const struct shard_bits *listening) {
-    return (unsigned)bits_count(listening) <= set->steal + 1;
+    return set_is_one_queue(set) || (unsigned)bits_count(listening) <= set_steal(set) + 1;
 }
 
 void worker_announce(struct shard_set *set, int shard) {
@@ -111,13 +112,13 @@ static bool any_shared(const struct shard_set *set, const struct shard_bits *lis
 /*
  * Nobody is kicked who watches the orphan already and has a home: workers are told to leave by
  * signals, all at once, and a signal that comes while a kick is being noticed does not end the
- * wait.
+ * wait. But who watches it is told by the policy, which some may not know yet.
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
     unlock(set, shard);
     worker_listening(set, &listening);
-    if (!is_few(set, &listening) || any_shared(set, &listening))
+    if (!is_few(set, &listening) || any_shared(set, &listening) || !set_is_followed(set))
         worker_announce(set, shard);
 }
 
@@ -129,12 +130,13 @@ static bool is_orphan(const struct shard_set *set, int shard, const struct shard
 static void add_neighbours(const struct shard_set *set, int home, const struct shard_bits *ours,
                            const struct shard_bits *listening, struct shard_bits *view) {
     unsigned neighbours = 0;
+    unsigned most = set_steal(set);
     bits_add(view, home);
     for (int step = 1; step < set->count; step++) {
         int i = (home + step) % set->count;
         if (!bits_has(listening, i))
             continue;
-        if (is_orphan(set, i, ours) || neighbours++ < set->steal)
+        if (is_orphan(set, i, ours) || neighbours++ < most)
             bits_add(view, i);
     }
 }

@@ -48,9 +48,10 @@ void worker_release(struct shard_set *set, int shard);
 
 /*
  * The shards that the worker at home in `home` is to watch, home among them. In general those are
- * the set's `steal` next neighbours and all orphans. But under an accept mutex only one worker
- * waits at a time, and must then see every shard: until two were seen waiting at once it watches
- * all. *unproven is set where that question is still open and matters.
+ * the set's `steal` next neighbours and all orphans; all shards, where the set is one queue. But
+ * under an accept mutex only one worker waits at a time, and must then see every shard: until two
+ * were seen waiting at once it watches all. *unproven is set where that question is still open and
+ * matters.
  */
 void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
                  struct shard_bits *view, bool *unproven);

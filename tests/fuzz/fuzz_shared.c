@@ -93,6 +93,15 @@ static void write_all(struct input *in) {
     scribble_all(set_of(number(in)), in);
 }
 
+/* Not nonsense, for once: a policy as the tool sets it. */
+static void write_policy(struct input *in) {
+    const struct shard_set *set = set_of(number(in));
+    unsigned what = next_byte(in);
+    struct policy policy = {(enum mode)(what % 4), what / 4 % 4, what / 16 % 3};
+    if (set)
+        atomic_store(&set->shared->policy, policy_word(policy));
+}
+
 /* ---- the calls ---- */
 
 static void call_socket(struct input *in) {
@@ -283,7 +292,7 @@ static void make(struct input *in) {
                  CALL(call_ctl),    CALL(call_ctl),      CALL(call_close),  CALL(call_listen),
                  CALL(call_socket), CALL(call_sibling),  CALL(call_worker), CALL(call_dup),
                  CALL(call_poll),   CALL(call_shutdown), CALL(call_option), CALL(call_flags),
-                 CALL(call_select), CALL(write_shard),   CALL(call_send),   CALL(call_instance)};
+                 CALL(call_select), CALL(write_policy),  CALL(call_send),   CALL(call_instance)};
 #undef CALL
     unsigned which = next_byte(in) % (sizeof calls / sizeof calls[0]);
     if (getenv("FUZZ_TRACE"))

@@ -8,6 +8,7 @@
  *   steps=40       in each
  *   stuck=8        so many workers at most wait no more and keep what they have; below 8, another
  *                  worker comes at once for one that is killed
+ *   policy=0       1: the policy is set, as by unherd set; steal and rotate too
  *   abrupt=1       0: nobody becomes busy while connections come. A worker that was told of one in
  *                  a neighbour's queue may take another from its home, and others do not know of
  *                  the first until it waits again
@@ -154,8 +155,9 @@ static void run_in_child(int seed) {
     if (status || plan.trace)
         printf("seed %d, the steps:\n%s", seed, totals->log);
     if (status) {
-        printf("seed=%d steps=%d stuck=%d abrupt=%d leaving=%d: ended with status %#x\n", seed,
-               plan.steps, plan.stuck, plan.abrupt, plan.leaving, (unsigned)status);
+        printf("seed=%d steps=%d stuck=%d abrupt=%d leaving=%d policy=%d: ended with status %#x\n",
+               seed, plan.steps, plan.stuck, plan.abrupt, plan.leaving, plan.policy,
+               (unsigned)status);
         exit(1);
     }
 }
@@ -164,9 +166,10 @@ static void read_plan(char **arguments) {
     const struct {
         const char *name;
         int *value;
-    } keys[] = {{"seed", &plan.seed},   {"schedules", &plan.schedules}, {"steps", &plan.steps},
-                {"stuck", &plan.stuck}, {"abrupt", &plan.abrupt},       {"leaving", &plan.leaving},
-                {"trace", &plan.trace}};
+    } keys[] = {{"seed", &plan.seed},     {"schedules", &plan.schedules},
+                {"steps", &plan.steps},   {"stuck", &plan.stuck},
+                {"abrupt", &plan.abrupt}, {"leaving", &plan.leaving},
+                {"policy", &plan.policy}, {"trace", &plan.trace}};
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             size_t length = strlen(keys[i].name);

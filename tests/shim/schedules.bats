@@ -39,6 +39,14 @@ schedules() {
   UNHERD_SHARDS=4 UNHERD_STEAL=1 schedules many reuseport stuck=1
 }
 
+@test "reuseport, and the policy is set now and then" {
+  schedules many reuseport policy=1
+}
+
+@test "four shards, one thief for each, and the policy is set now and then" {
+  UNHERD_SHARDS=4 UNHERD_STEAL=1 schedules many reuseport stuck=1 policy=1
+}
+
 @test "a seed stands for its steps, whatever the mode" {
   local plain
   plain=$("$PROGRAMS/schedule" seed=7 trace=1 2>/dev/null)

@@ -29,6 +29,8 @@ completed() {
   [[ $(completed unherd run --dr) == --dry-run ]]
   [[ $(completed unherd run --mode reu) == reuseport ]]
   [[ $(completed unherd stat --pro) == --prometheus ]]
+  [[ $(completed unherd set :80 --st) == --steal ]]
+  [[ $(completed unherd set :80 --mode '') == 'exclusive reuseport off' ]]
 }
 
 @test "everything is installed, and uninstalled" {

@@ -3,33 +3,10 @@
 
 load tool
 
-teardown() {
-  [[ -z ${SERVER:-} ]] || kill "$SERVER" 2>/dev/null || true
-}
+teardown() { end_of_serving; }
 
 stat_of() {
-  status=0
-  output=$("$UNHERD" stat "$@" 2>&1) || status=$?
-  mapfile -t lines <<<"$output"
-}
-
-# serve MODE: the example server with four workers; its port is in PORT.
-serve() {
-  PORT=$(free_port 21000 31000)
-  env LD_PRELOAD="$TESTED_PRELOAD" UNHERD_MODE="$1" "$TESTED_BUILD/prefork" -p "$PORT" -w 4 >server.log 2>&1 3>&- 4>&- &
-  SERVER=$!
-  eventually 10 all_four_answer || fail "$(cat server.log)"
-}
-
-all_four_answer() {
-  [[ $(pgrep -c -P "$SERVER") -eq 4 ]] && visit 20 && [[ $("$UNHERD" stat ":$PORT" | grep -c '  worker ') -eq 4 ]]
-}
-
-visit() {
-  local i
-  for ((i = 0; i < $1; i++)); do
-    curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/" || return 1
-  done
+  answer stat "$@"
 }
 
 @test "bad questions are status 2, in one line, and no server is status 127" {
@@ -49,7 +26,7 @@ visit() {
 @test "workers, queues and spares, by port, process and address" {
   serve reuseport
   stat_of ":$PORT"
-  expect 0 "127.0.0.1:$PORT: reuseport (as asked)*  queue  0 *0 queued of *  spares *"
+  expect 0 "127.0.0.1:$PORT: reuseport, steal 15, rotate 1 (as asked)*  queue  0 *0 queued of *  spares *"
   stat_of "pid:$SERVER"
   expect 0 "127.0.0.1:$PORT: reuseport*"
   stat_of "127.0.0.1:$PORT"

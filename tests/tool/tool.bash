@@ -20,8 +20,13 @@ setup() {
 
 # run_with ARG...: unherd run with the stand-in; as `run` does, without its warning on status 127.
 run_with() {
+  answer run --library "$FIXTURES/standin.so" "$@"
+}
+
+# answer SUBCOMMAND ARGUMENT...: what the tool says, and its status.
+answer() {
   status=0
-  output=$("$UNHERD" run --library "$FIXTURES/standin.so" "$@" 2>&1) || status=$?
+  output=$("$UNHERD" "$@" 2>&1) || status=$?
   mapfile -t lines <<<"$output"
 }
 
@@ -45,4 +50,29 @@ patched() {
 script() {
   printf '%s\n' "${@:2}" >"$1"
   chmod +x "$1"
+}
+
+# --- a server to ask about ---
+
+# serve MODE: the example server with four workers that wait; its port is in PORT, its master in SERVER.
+serve() {
+  PORT=$(free_port 21000 31000)
+  env LD_PRELOAD="$TESTED_PRELOAD" UNHERD_MODE="$1" "$TESTED_BUILD/prefork" -p "$PORT" -w 4 >server.log 2>&1 3>&- 4>&- &
+  SERVER=$!
+  eventually 10 all_four_answer || fail "$(cat server.log)"
+}
+
+end_of_serving() {
+  [[ -z ${SERVER:-} ]] || kill "$SERVER" 2>/dev/null || true
+}
+
+all_four_answer() {
+  [[ $(pgrep -c -P "$SERVER") -eq 4 ]] && visit 20 && [[ $("$UNHERD" stat ":$PORT" | grep -c '  worker ') -eq 4 ]]
+}
+
+visit() {
+  local i
+  for ((i = 0; i < $1; i++)); do
+    curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/" || return 1
+  done
 }

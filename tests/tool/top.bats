@@ -46,7 +46,7 @@ press() {
 
 @test "80 by 24: listeners, workers, and it leaves the terminal as it was" {
   top_in 80 24 env
-  sees "127.0.0.1:$PORT  reuseport, 4 workers"
+  sees "127.0.0.1:$PORT  reuseport, steal 15, rotate 1, 4 workers"
   sees 'waits'
   [[ $(screen | awk 'length > 80' | wc -l) -eq 0 ]] || fail "$(screen)"
   press q

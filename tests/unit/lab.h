@@ -54,6 +54,11 @@ static inline int port_of_socket(int fd) {
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* The policy of a new set, as the variables have it. */
+static inline void begin_stealing(const struct shard_set *set, unsigned steal) {
+    set_begin_policy(set, (struct policy){.mode = MODE_AUTO, .steal = steal, .rotate = 1});
+}
+
 /* A connection to that listener; -1 with errno when it is refused. */
 static inline int visitor(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <time.h>
 
 #include "fd_table.h"
@@ -77,8 +78,7 @@ static void start(int shards) {
     counters = shared_page();
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, shards, 64, &why));
-    set.steal = shards > 1 ? (unsigned)shards - 1 : 0;
-    set.rotate = 1;
+    begin_stealing(&set, shards > 1 ? (unsigned)shards - 1 : 0);
     for (int i = 0; i < WORKERS; i++) {
         workers[i].pid = fork();
         assert_true(workers[i].pid >= 0);
@@ -115,31 +115,97 @@ static void assert_no_herd(void) {
     assert_in_range(counters->woken, VISITS, VISITS + VISITS / 20);
 }
 
-static void exclusive_wakes_one_and_all_in_turn(void **state) {
-    (void)state;
-    start(1);
+static uint64_t counted(enum count count) {
+    uint64_t sum = 0;
+    for (int i = 0; i < SHARED_WORKERS; i++)
+        sum += atomic_load(&set.shared->worker[i].counts[count]);
+    return sum;
+}
+
+/* One after another, each when all wait again. */
+static void come(void) {
     for (int i = 0; i < VISITS; i++) {
         visit();
         moment();
     }
     assert_no_herd();
+}
+
+static void assert_fair(void) {
     for (int i = 0; i < WORKERS; i++)
         assert_in_range(counters->accepted[i], VISITS / WORKERS - 20, VISITS / WORKERS + 20);
+}
+
+/* As the tool does it. */
+static void set_mode_to(enum mode mode) {
+    struct policy policy = set_policy(&set);
+    policy.mode = mode;
+    atomic_store(&set.shared->policy, policy_word(policy));
+    set_kick(&set);
+    settle();
+    *counters = (struct counters){0};
+}
+
+static void exclusive_wakes_one_and_all_in_turn(void **state) {
+    (void)state;
+    start(1);
+    come();
+    assert_fair();
     stop();
 }
 
 static void the_owner_is_woken_and_nobody_else(void **state) {
     (void)state;
-    uint64_t stolen = 0;
     start(WORKERS);
+    come();
+    assert_in_range(counted(COUNT_STOLEN), 0, VISITS / 20);
+    stop();
+}
+
+static void many_queues_become_one_and_many_again(void **state) {
+    (void)state;
+    start(WORKERS);
+    set_mode_to(MODE_EXCLUSIVE);
+    come();
+    assert_fair();
+    assert_int_equal(counted(COUNT_STOLEN), 0);
+    uint64_t turns = counted(COUNT_ROTATIONS);
+    assert_in_range(turns, VISITS, VISITS + WORKERS);
+    set_mode_to(MODE_REUSEPORT);
+    come(); /* and the owners stand first in their lines, though turns were taken in one */
+    assert_in_range(counted(COUNT_STOLEN), 0, VISITS / 20);
+    stop();
+}
+
+/* Who finds that another was faster sleeps on in the kernel; but it was woken. */
+static long switches(void) {
+    long sum = 0;
+    for (int i = 0; i < WORKERS; i++) {
+        char path[64];
+        char line[256];
+        long count;
+        snprintf(path, sizeof path, "/proc/%d/status", (int)workers[i].pid);
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        while (fgets(line, sizeof line, file))
+            sum += sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1 ? count : 0;
+        fclose(file);
+    }
+    return sum;
+}
+
+/* Nobody asked for EPOLLEXCLUSIVE: the herd is back, and no turns are taken. */
+static void off_wakes_all(void **state) {
+    (void)state;
+    start(WORKERS);
+    set_mode_to(MODE_OFF);
+    long before = switches();
     for (int i = 0; i < VISITS; i++) {
         visit();
-        moment(); /* it waits again */
+        moment();
     }
-    assert_no_herd();
-    for (int i = 0; i < SHARED_WORKERS; i++)
-        stolen += atomic_load(&set.shared->worker[i].counts[COUNT_STOLEN]);
-    assert_in_range(stolen, 0, VISITS / 20);
+    assert_true(switches() - before > 2L * VISITS);
+    assert_int_equal(counted(COUNT_STOLEN) + counted(COUNT_ROTATIONS), 0);
     stop();
 }
 
@@ -164,6 +230,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exclusive_wakes_one_and_all_in_turn),
         cmocka_unit_test(the_owner_is_woken_and_nobody_else),
+        cmocka_unit_test(many_queues_become_one_and_many_again),
+        cmocka_unit_test(off_wakes_all),
         cmocka_unit_test(a_neighbour_is_woken_when_the_owner_is_not_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

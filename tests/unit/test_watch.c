@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "fd_table.h"
 #include "lab.h"
 #include "local.h"
@@ -27,8 +29,7 @@ static int begin(void **state) {
     assert_true(local_start());
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
-    set.steal = SHARDS - 1;
-    set.rotate = 1;
+    begin_stealing(&set, SHARDS - 1);
     epfd = epoll_create1(EPOLL_CLOEXEC);
     return 0;
 }
@@ -126,6 +127,79 @@ static void a_worker_claims_a_home_when_it_waits(void **state) {
     watch_listener_closing(&own, listener_fd, true);
     assert_int_equal(atomic_load(&set.shared->workers), 0);
     assert_false(watch_has(&set));
+}
+
+/* The events of the listener in our instance, as the kernel has them. */
+static uint32_t registered(void) {
+    char path[64];
+    char line[256];
+    int fd;
+    uint32_t events;
+    uint32_t found = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epfd);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "tfd: %d events: %x", &fd, &events) == 2 && fd == listener_fd)
+            found = events;
+    fclose(file);
+    return found;
+}
+
+static uint32_t registered_in(enum mode mode) {
+    struct epoll_event events[8];
+    struct policy policy = set_policy(&set);
+    policy.mode = mode;
+    set_begin_policy(&set, policy); /* as if all had been told: no kick */
+    wait_here(events, 0);
+    return registered();
+}
+
+static void off_is_the_servers_own_registration(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    assert_int_equal(wait_here(events, 0), 0);
+    accept_here();
+    assert_true(registered() & EPOLLEXCLUSIVE);
+    assert_true(registered_in(MODE_OFF) & EPOLLIN);
+    assert_false(registered() & EPOLLEXCLUSIVE);
+    accept_here();
+    assert_false(registered() & EPOLLEXCLUSIVE);
+    assert_true(registered_in(MODE_EXCLUSIVE) & EPOLLEXCLUSIVE);
+    assert_false(registered_in(MODE_OFF) & EPOLLEXCLUSIVE);
+    assert_true(registered_in(MODE_REUSEPORT) & EPOLLEXCLUSIVE);
+}
+
+/* Turns were taken where it stood first: the thieves are told to go behind it again. */
+static void an_owner_comes_first_again(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    wait_here(events, 0);
+    registered_in(MODE_EXCLUSIVE);
+    uint32_t epoch = atomic_load(&set.shared->shards[0].epoch);
+    registered_in(MODE_EXCLUSIVE);
+    assert_int_equal(atomic_load(&set.shared->shards[0].epoch), epoch);
+    registered_in(MODE_REUSEPORT);
+    assert_int_not_equal(atomic_load(&set.shared->shards[0].epoch), epoch);
+}
+
+/* An edge that was reported is not reported again because the policy has changed. */
+static void what_is_left_of_an_edge_is_not_told_twice(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN | EPOLLET, 1);
+    wait_here(events, 0);
+    accept_here();
+    int fd = visit();
+    assert_int_equal(wait_here(events, 1000), 1);
+    assert_true(registered_in(MODE_OFF) & EPOLLEXCLUSIVE); /* not yet */
+    assert_int_equal(wait_here(events, 10), 0);
+    close(accept_here());
+    assert_int_equal(wait_here(events, 10), 0);
+    assert_false(registered() & EPOLLEXCLUSIVE);
+    close(fd);
 }
 
 /* ---- events ---- */
@@ -280,6 +354,9 @@ int main(void) {
         WATCHED(errors_are_the_kernels),
         WATCHED(nothing_is_reported_without_a_connection),
         WATCHED(a_worker_claims_a_home_when_it_waits),
+        WATCHED(off_is_the_servers_own_registration),
+        WATCHED(an_owner_comes_first_again),
+        WATCHED(what_is_left_of_an_edge_is_not_told_twice),
         WATCHED(one_event_for_all_shards),
         WATCHED(oneshot_tells_once_and_is_armed_again),
         WATCHED(rdhup_and_pri_are_masked_and_put_back),

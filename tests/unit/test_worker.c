@@ -19,8 +19,7 @@ static int make_set(void **state) {
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
     assert_int_equal(set.count, SHARDS);
-    set.steal = 2;
-    set.rotate = 1;
+    begin_stealing(&set, 2);
     return 0;
 }
 
@@ -99,7 +98,7 @@ static void a_released_shard_is_claimed_again(void **state) {
     (void)state;
     int shard = claim(NULL);
     uint32_t generation = atomic_load(&set.shared->generation);
-    set.steal = 0;
+    begin_stealing(&set, 0);
     struct child other = start_child(claim, NULL);
     worker_release(&set, shard);
     assert_true(atomic_load(&set.shared->generation) != generation);
@@ -150,7 +149,7 @@ static void those_without_a_home_spread_over_all(void **state) {
 
 static uint64_t view_of(unsigned steal, int home, bool *unproven) {
     struct shard_bits view;
-    set.steal = steal;
+    begin_stealing(&set, steal);
     worker_view(&set, home, &none, &view, unproven);
     return view.word[0];
 }
@@ -227,7 +226,7 @@ static void one_that_died_waiting_does_not_count(void **state) {
 static void views_that_shrink_are_told(void **state) {
     (void)state;
     struct child owners[SHARDS];
-    set.steal = 1;
+    begin_stealing(&set, 1);
     for (int i = 0; i < SHARDS; i++)
         owners[i] = start_child(claim, NULL);
     worker_begin_wait(&set, 1);

@@ -6,6 +6,7 @@ _unherd_options() {
     run) unherd help run 2>/dev/null | grep -oE '^  --[a-z-]+' ;;
     check) echo '--json --library' ;;
     stat) echo '--json --prometheus --watch' ;;
+    set) echo '--mode --steal --rotate' ;;
   esac
 }
 
@@ -13,11 +14,11 @@ _unherd() {
   local word=${COMP_WORDS[COMP_CWORD]} subcommand=${COMP_WORDS[1]-}
   COMPREPLY=()
   if [[ $COMP_CWORD -eq 1 || ($COMP_CWORD -eq 2 && $subcommand == help) ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run check stat top help --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run check stat top set help --help --version' -- "$word")
   elif [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_unherd_options "$subcommand")" -- "$word")
   elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --mode ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'auto exclusive reuseport off' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "$([[ $subcommand == set ]] || echo auto) exclusive reuseport off" -- "$word")
   elif [[ $subcommand == run || $subcommand == check ]]; then
     mapfile -t COMPREPLY < <(compgen -c -f -- "$word")
   fi

@@ -91,8 +91,8 @@ static void say_listener(const struct listener_facts *facts, const struct set_li
     if (!set && has_library(facts))
         say(said, "%s: left alone by the library; with UNHERD_LOG=info it says why",
             facts->address);
-    else if (set && wanted == MODE_REUSEPORT && set->mode != MODE_REUSEPORT)
-        say(said, "%s: %s, not reuseport: %s", facts->address, mode_name(set->mode), set->why);
+    else if (set && wanted == MODE_REUSEPORT && set->began_as != MODE_REUSEPORT)
+        say(said, "%s: %s, not reuseport: %s", facts->address, mode_name(set->began_as), set->why);
 }
 
 /* How many listeners a process and what descends from it have; -1: that cannot be seen. */

@@ -22,6 +22,7 @@ extern const struct command run_command;
 extern const struct command check_command;
 extern const struct command stat_command;
 extern const struct command top_command;
+extern const struct command set_command;
 
 /* Writes "unherd NAME: ", the text and a newline to stderr; control characters come out as '?'. */
 void complain(const struct command *command, const char *format, ...)

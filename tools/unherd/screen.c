@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rules.h"
-
 enum { PLAIN, STUCK };
 enum { BAR_WIDTH = 16, BAR_MOST = 2 /* times the average: a full bar */ };
 
@@ -80,10 +78,11 @@ static void draw_worker(int line, const struct rate_row *row) {
 }
 
 static void draw_listener(int line, const struct rate_row *row) {
+    char text[POLICY_TEXT];
     attron(A_BOLD);
     draw_line(line, "%s  %s, %zu workers: %.0f/s, %.0f stolen, %u queued", row->set->address,
-              mode_name(row->set->mode), row->set->worker_count, row->accepts, row->stolen,
-              row->queued);
+              policy_text(row->set->policy, text), row->set->worker_count, row->accepts,
+              row->stolen, row->queued);
     attroff(A_BOLD);
 }
 

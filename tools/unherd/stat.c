@@ -51,24 +51,6 @@ static bool take_option(struct request *request, int option, const char *word) {
     }
 }
 
-static bool take_target(struct request *request, char **words) {
-    if (!*words)
-        return true;
-    if (words[1]) {
-        complain(&stat_command, "one process, port or address at a time");
-        return false;
-    }
-    switch (target_read(&request->target, *words, &stat_command)) {
-    case TARGET_GOOD:
-        return true;
-    case TARGET_NEITHER:
-        complain(&stat_command, "%s: neither a process nor a port nor an address", *words);
-        return false;
-    default:
-        return false;
-    }
-}
-
 static bool read_arguments(struct request *request, int argc, char **argv) {
     static const struct option list[] = {{"json", no_argument, NULL, 'j'},
                                          {"prometheus", no_argument, NULL, 'p'},
@@ -80,7 +62,7 @@ static bool read_arguments(struct request *request, int argc, char **argv) {
     while ((option = getopt_long(argc, argv, "+:h", list, NULL)) != -1)
         if (!take_option(request, option, argv[optind - 1]))
             return false;
-    return request->help || take_target(request, argv + optind);
+    return request->help || target_take(&request->target, argv + optind, &stat_command);
 }
 
 /* One report. STATUS_NOT_FOUND: there is nothing to report. */
@@ -94,12 +76,7 @@ static int report_once(const struct request *request) {
     if (list.count || request->format != STAT_TEXT)
         stat_report(&list, request->format);
     else
-        complain(&stat_command,
-                 list.refused    ? "no listener found; %zu processes are other "
-                                   "people's: ask as root"
-                 : list.is_stale ? "no listener found but of another version"
-                                 : "no listener of a server under the library found",
-                 list.refused);
+        sets_say_none(&list, &stat_command);
     sets_free(&list);
     int written = finish_output();
     return written == STATUS_OK ? status : written;

@@ -3,8 +3,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "rules.h"
-
 static const char *const names[COUNTS] = {"home",      "stolen", "empty",
                                           "rotations", "claims", "releases"};
 
@@ -45,8 +43,10 @@ static json_t *json_set(const struct set_view *set) {
         json_array_append_new(workers, json_worker(&set->worker[i]));
     for (size_t i = 0; i < set->shard_count; i++)
         json_array_append_new(shards, json_shard(&set->shard[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:I}", "address", json_text(set->address),
-                     "mode", mode_name(set->mode), "why", json_text(set->why), "workers", workers,
+    return json_pack("{s:o, s:s, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:I}", "address",
+                     json_text(set->address), "mode", mode_name(set->policy.mode), "steal",
+                     (int)set->policy.steal, "rotate", (int)set->policy.rotate, "began_as",
+                     mode_name(set->began_as), "why", json_text(set->why), "workers", workers,
                      "shards", shards, "gone", json_counts(set->past), "unattended",
                      (json_int_t)set->unattended);
 }

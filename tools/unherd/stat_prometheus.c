@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "rules.h"
-
 /* A label's value: what would end it is escaped. */
 static void print_label(const char *name, const char *value) {
     printf("%s=\"", name);
@@ -102,16 +100,31 @@ static void print_queues(const struct set_list *list, const char *name, const ch
         }
 }
 
+static void print_policies(const struct set_list *list) {
+    begin("unherd_steal_neighbours", "gauge", "Neighbours that watch each queue.");
+    for (size_t i = 0; i < list->count; i++) {
+        open_sample("unherd_steal_neighbours", &list->item[i]);
+        printf("} %u\n", list->item[i].policy.steal);
+    }
+    begin("unherd_rotate_accepts", "gauge",
+          "Accepts from a shared queue between two turns; 0: no turns are taken.");
+    for (size_t i = 0; i < list->count; i++) {
+        open_sample("unherd_rotate_accepts", &list->item[i]);
+        printf("} %u\n", list->item[i].policy.rotate);
+    }
+}
+
 void stat_prometheus(const struct set_list *list) {
     begin("unherd_listener_info", "gauge", "A listener, its mode and the reason; always 1.");
     for (size_t i = 0; i < list->count; i++) {
         open_sample("unherd_listener_info", &list->item[i]);
         putchar(',');
-        print_label("mode", mode_name(list->item[i].mode));
+        print_label("mode", mode_name(list->item[i].policy.mode));
         putchar(',');
         print_label("why", list->item[i].why);
         puts("} 1");
     }
+    print_policies(list);
     print_totals(list);
     print_workers(list);
     print_queues(list, "unherd_queued_connections", "Connections in a queue now.", false);

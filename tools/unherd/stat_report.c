@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "rules.h"
-
 static void print_worker(const struct worker_view *worker) {
     const uint64_t *counts = worker->counts;
     printf("  worker %-8d %6u %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %7" PRIu64
@@ -31,7 +29,9 @@ static void print_shard(const struct set_view *set, const struct shard_view *sha
     printf("  queue  %-8u", shard->number);
     if (shard->is_known)
         printf(" %u queued of %u", shard->queued, shard->backlog);
-    if (owners == 0)
+    if (set->is_one_queue && shard->number)
+        printf(", gets no new ones\n");
+    else if (owners == 0)
         printf(", nobody's own\n");
     else if (owners == 1)
         printf(", %d's\n", (int)owner);
@@ -57,9 +57,19 @@ static void print_gone(const struct set_view *set) {
         printf("  without a wait    - %12" PRIu64 "\n", set->unattended);
 }
 
+static void print_mode(const struct set_view *set) {
+    char text[POLICY_TEXT];
+    printf("%s: %s", set->address, policy_text(set->policy, text));
+    if (set->policy.mode != set->began_as)
+        printf(" (set; it began as %s: %s)\n", mode_name(set->began_as), set->why);
+    else if (*set->why)
+        printf(" (%s)\n", set->why);
+    else
+        putchar('\n');
+}
+
 static void print_set(const struct set_view *set) {
-    printf("%s: %s%s%s%s\n", set->address, mode_name(set->mode), *set->why ? " (" : "", set->why,
-           *set->why ? ")" : "");
+    print_mode(set);
     printf("         %-8s %6s %12s %10s %10s %10s %7s  %s\n", "PID", "HOME", "ACCEPTED", "STOLEN",
            "EMPTY", "ROTATED", "CLAIMED", "NOW, SINCE");
     for (size_t i = 0; i < set->worker_count; i++)

@@ -1,21 +1,19 @@
 #include "statistics.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "backlog.h"
 #include "clock.h"
+#include "memory.h"
 #include "process.h"
 
 struct search {
     struct set_list *list;
     const struct target *target;
+    bool reads_queues;
     pid_t pid;
     bool good;
 };
@@ -74,8 +72,20 @@ static bool copy_workers(struct set_view *set, const struct shared *shared) {
             set->worker_count++;
         if (state == 'T') /* in the middle of a wait, perhaps, but of none that could end */
             worker->is_waiting = false;
+        if (set->is_one_queue)
+            worker->home = 0;
     }
     return true;
+}
+
+static void copy_policy(struct set_view *set, const struct shared *shared) {
+    bool has_shards = shared->count > 1;
+    set->is_servers = atomic_load(&shared->is_servers);
+    set->is_handed = atomic_load(&shared->handed);
+    set->began_as = shared->mode <= MODE_OFF ? (enum mode)shared->mode : MODE_AUTO;
+    set->policy = policy_of(atomic_load(&shared->policy));
+    set->policy.mode = policy_mode(set->policy, has_shards, set->is_servers);
+    set->is_one_queue = !has_shards || (set->policy.mode != MODE_REUSEPORT && !set->is_servers);
 }
 
 static bool copy_set(struct set_view *set, const struct shared *shared) {
@@ -84,7 +94,7 @@ static bool copy_set(struct set_view *set, const struct shared *shared) {
     copy_text(set->why, shared->why);
     colon = strncmp(set->address, "unix:", 5) ? strrchr(set->address, ':') : NULL;
     set->port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
-    set->mode = shared->mode <= MODE_OFF ? (enum mode)shared->mode : MODE_AUTO;
+    copy_policy(set, shared);
     set->unattended = atomic_load(&shared->unattended);
     for (int i = 0; i < COUNTS; i++)
         set->past[i] = atomic_load(&shared->past[i]);
@@ -147,49 +157,32 @@ static void free_set(struct set_view *set) {
     free(set->worker);
 }
 
-static void take(struct search *search, int fd, uint64_t memory, const struct shared *shared) {
-    if (shared->magic != SHARED_MAGIC || shared->version != SHARED_VERSION) {
-        search->list->is_stale = true;
-        return;
-    }
+static void take(struct search *search, int fd, const struct memory *memory) {
     struct set_view *set = add(search);
     if (!set)
         return;
-    set->memory = memory;
+    set->memory = memory->inode;
     set->fd = fd;
-    search->good = copy_set(set, shared) && read_queues(set, shared);
+    search->good = copy_set(set, memory->shared) &&
+                   (!search->reads_queues || read_queues(set, memory->shared));
     if (search->good && is_wanted(search->target, set))
         return;
     free_set(set);
     search->list->count--;
 }
 
-/* Sealed against truncation, or it is not mapped: SIGBUS would end us. */
-static void open_memory(struct search *search, int number) {
-    char path[64];
-    struct stat status;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)search->pid, number);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (fstat(fd, &status) == 0 && !is_seen(search->list, status.st_ino)) {
-        bool is_ours = status.st_size == (off_t)sizeof(struct shared) &&
-                       fcntl(fd, F_GET_SEALS) >= 0 && (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK);
-        void *memory =
-            is_ours ? mmap(NULL, sizeof(struct shared), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
-        search->list->is_stale |= !is_ours;
-        if (memory != MAP_FAILED) {
-            take(search, number, status.st_ino, memory);
-            munmap(memory, sizeof(struct shared));
-        }
-    }
-    close(fd);
-}
-
 static void look_at_descriptor(int fd, const char *target, void *context) {
     struct search *search = context;
-    if (search->good && !strncmp(target, "/memfd:unherd", 13))
-        open_memory(search, fd);
+    struct memory memory;
+    if (!search->good || !memory_is_named(target))
+        return;
+    if (!memory_open(&memory, search->pid, fd, false)) {
+        search->list->is_stale |= errno == ESTALE;
+        return;
+    }
+    if (!is_seen(search->list, memory.inode))
+        take(search, fd, &memory);
+    memory_close(&memory);
 }
 
 static bool look_at_process(pid_t pid, void *context) {
@@ -203,8 +196,8 @@ static bool look_at_process(pid_t pid, void *context) {
     return search->good;
 }
 
-bool sets_read(struct set_list *list, const struct target *target) {
-    struct search search = {list, target, 0, true};
+static bool search_all(struct set_list *list, const struct target *target, bool reads_queues) {
+    struct search search = {list, target, reads_queues, 0, true};
     *list = (struct set_list){0};
     process_each(look_at_process, &search);
     if (!search.good)
@@ -212,11 +205,34 @@ bool sets_read(struct set_list *list, const struct target *target) {
     return search.good;
 }
 
+bool sets_read(struct set_list *list, const struct target *target) {
+    return search_all(list, target, true);
+}
+
+bool sets_find(struct set_list *list, const struct target *target) {
+    return search_all(list, target, false);
+}
+
 void sets_free(struct set_list *list) {
     for (size_t i = 0; i < list->count; i++)
         free_set(&list->item[i]);
     free(list->item);
     *list = (struct set_list){0};
+}
+
+void sets_say_none(const struct set_list *list, const struct command *command) {
+    complain(command,
+             list->refused    ? "no listener found; %zu processes are other "
+                                "people's: ask as root"
+             : list->is_stale ? "no listener found but of another version"
+                              : "no listener of a server under the library found",
+             list->refused);
+}
+
+const char *policy_text(struct policy policy, char text[POLICY_TEXT]) {
+    snprintf(text, POLICY_TEXT, "%s, steal %u, rotate %u", mode_name(policy.mode), policy.steal,
+             policy.rotate);
+    return text;
 }
 
 uint64_t set_total(const struct set_view *set, enum count count) {

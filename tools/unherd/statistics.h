@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "listening.h"
+#include "policy.h"
 #include "shared.h"
 #include "target.h"
 
@@ -40,8 +41,12 @@ struct set_view {
     int fd;          /* as what */
     char address[SHARED_TEXT];
     char why[SHARED_TEXT];
-    unsigned port; /* 0: none */
-    enum mode mode;
+    unsigned port;        /* 0: none */
+    struct policy policy; /* with the mode that is in force */
+    enum mode began_as;
+    bool is_one_queue; /* whatever shards there are: new connections go to the first */
+    bool is_servers;   /* the server shards by itself */
+    bool is_handed;    /* to another process, which has the first queue only */
     struct shard_view *shard;
     size_t shard_count;
     struct worker_view *worker;
@@ -60,7 +65,16 @@ struct set_list {
 /* Of all servers, or of a target: a port, a process and what descends from it, an address. False
  * with errno: out of memory. */
 bool sets_read(struct set_list *list, const struct target *target);
+/* The same without the queues' lengths, which take long where many connections linger. */
+bool sets_find(struct set_list *list, const struct target *target);
 void sets_free(struct set_list *list);
+
+/* The complaint that there is none in the list. */
+void sets_say_none(const struct set_list *list, const struct command *command);
+
+/* "reuseport, steal 15, rotate 1" */
+enum { POLICY_TEXT = 64 };
+const char *policy_text(struct policy policy, char text[POLICY_TEXT]);
 
 /* Over all workers, those included that are gone. */
 uint64_t set_total(const struct set_view *set, enum count count);

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,4 +67,17 @@ enum target_meaning target_read(struct target *target, const char *text,
     else
         return TARGET_NEITHER;
     return TARGET_GOOD;
+}
+
+bool target_take(struct target *target, char **words, const struct command *command) {
+    if (!*words)
+        return true;
+    if (words[1]) {
+        complain(command, "one process, port or address at a time");
+        return false;
+    }
+    enum target_meaning meaning = target_read(target, *words, command);
+    if (meaning == TARGET_NEITHER)
+        complain(command, "%s: neither a process nor a port nor an address", *words);
+    return meaning == TARGET_GOOD;
 }

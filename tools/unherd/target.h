@@ -3,6 +3,7 @@
 #ifndef UNHERD_TARGET_H
 #define UNHERD_TARGET_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "command.h"
@@ -23,5 +24,8 @@ enum target_meaning {
  * "unix:/path". */
 enum target_meaning target_read(struct target *target, const char *text,
                                 const struct command *command);
+
+/* Of a command's last words, which may name one; none leaves it as it is. False, and said why. */
+bool target_take(struct target *target, char **words, const struct command *command);
 
 #endif

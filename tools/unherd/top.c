@@ -176,10 +176,7 @@ static int top_main(int argc, char **argv) {
                  argc > 2 ? argv[2] : word);
         return STATUS_USAGE;
     }
-    enum target_meaning meaning = word ? target_read(&top.target, word, &top_command) : TARGET_GOOD;
-    if (meaning == TARGET_NEITHER)
-        complain(&top_command, "%s: neither a process nor a port nor an address", word);
-    return meaning == TARGET_GOOD ? show(&top) : STATUS_USAGE;
+    return target_take(&top.target, argv + 1, &top_command) ? show(&top) : STATUS_USAGE;
 }
 
 static void top_help(void) {

@@ -6,13 +6,14 @@
 
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "shared.h"
 
 enum {
     HIDDEN_FROM = 512
 }; /* of 1024: the library's own are at the top, all others at the bottom */
 
-static const struct shared *shared; /* NULL: there is no library, or it leaves us alone */
+static struct shared *shared; /* NULL: there is no library, or it leaves us alone */
 static size_t shared_size;
 static unsigned long shared_inode;
 static int visible_at_first;
@@ -53,11 +54,11 @@ static void map_shared(const char *number) {
     char path[300];
     struct stat status;
     snprintf(path, sizeof path, "/proc/self/fd/%s", number);
-    int fd = MUST(open(path, O_RDONLY | O_CLOEXEC));
+    int fd = MUST(open(path, O_RDWR | O_CLOEXEC));
     MUST(fstat(fd, &status));
     shared_inode = status.st_ino;
     shared_size = (size_t)status.st_size;
-    void *memory = mmap(NULL, shared_size, PROT_READ, MAP_SHARED, fd, 0);
+    void *memory = mmap(NULL, shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (memory == MAP_FAILED)
         give_up("mmap");
@@ -80,6 +81,25 @@ void holdings_begin(void) {
         closedir(directory);
     master_at_first = count_own();
     visible_at_first = count_open(getpid()).visible - 1;
+}
+
+/* ---- the policy ---- */
+
+/* Whoever may not take the eventfd leaves it to the workers, as the master does now and then. */
+static void kick(void) {
+    uint64_t one = 1;
+    atomic_fetch_add(&shared->kicks_started, 1);
+    MUST(write(atomic_load(&shared->kick_fd), &one, sizeof one));
+    atomic_fetch_add(&shared->kicks_done, 1);
+}
+
+void holdings_set_policy(struct policy policy, bool kicks) {
+    if (!shared)
+        return;
+    atomic_store(&shared->slow_ms, (uint32_t)clock_coarse_ms() | 1U);
+    atomic_store(&shared->policy, policy_word(policy));
+    if (kicks && shared->count > 1)
+        kick();
 }
 
 /* ---- claims ---- */
@@ -174,7 +194,7 @@ const char *holdings_check_descriptors(void) {
 /* All are gone, and the master closes its listener: nothing of it is left. */
 void holdings_end(void) {
     if (shared)
-        munmap((void *)(uintptr_t)shared, shared_size);
+        munmap(shared, shared_size);
     shared = NULL;
     uint16_t port = port_of(listener_fd);
     int hidden = count_open(getpid()).hidden;

@@ -10,6 +10,7 @@
 #define SCHEDULE_H
 
 #include "../lab.h"
+#include "policy.h"
 
 enum { WORKERS = 8, PATIENCE_MS = 5000 };
 
@@ -124,6 +125,8 @@ const char *holdings_check_descriptors(void);
 /* All are gone, and the master closes its listener: nothing of it is left. */
 void holdings_end(void);
 void holdings_print(void);
+/* As unherd set does it. */
+void holdings_set_policy(struct policy policy, bool kicks);
 
 /* ---- steps.c ---- */
 
@@ -134,7 +137,7 @@ void steps_finish(void);
 /* ---- ../schedule.c ---- */
 
 struct plan {
-    int seed, schedules, steps, stuck, abrupt, leaving, trace;
+    int seed, schedules, steps, stuck, abrupt, leaving, policy, trace;
 };
 extern struct plan plan;
 

@@ -197,6 +197,21 @@ static void come(int number) {
     totals->connections += count;
 }
 
+/* With so many stuck there is a thief for each queue all the same. */
+static unsigned any_steal(void) {
+    return (unsigned)(plan.stuck < WORKERS ? plan.stuck : 2 * WORKERS) + below(3);
+}
+
+static void set_policy(int number) {
+    static const enum mode modes[] = {MODE_EXCLUSIVE, MODE_REUSEPORT, MODE_OFF};
+    struct policy policy = {modes[below(3)], any_steal(), below(3)};
+    bool kicks = below(2);
+    (void)number;
+    note("set mode %d, steal %u, rotate %u%s\n", policy.mode, policy.steal, policy.rotate,
+         kicks ? ", and kick" : "");
+    holdings_set_policy(policy, kicks);
+}
+
 static const struct step {
     unsigned weight;
     bool (*is_possible)(const struct worker *worker);
@@ -216,12 +231,13 @@ static const struct step {
     {3, can_end, end},
     {3, can_be_killed, be_killed},
     {25, is_any, come},
+    {8, is_any, set_policy}, /* only where the plan has it */
 };
 
 static const struct step *any_step(void) {
-    enum { COUNT = sizeof steps / sizeof steps[0] };
+    size_t count = sizeof steps / sizeof steps[0] - !plan.policy;
     unsigned sum = 0;
-    for (int i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < count; i++)
         sum += steps[i].weight;
     unsigned left = below(sum);
     const struct step *step = steps;
@@ -230,7 +246,7 @@ static const struct step *any_step(void) {
     return step;
 }
 
-/* The last one, that connections come, is always possible. */
+/* One of them, that connections come, is always possible. */
 void steps_make_one(void) {
     const struct step *step;
     int number;

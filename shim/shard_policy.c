@@ -1,0 +1,126 @@
+/*
+ * shard policy: which of the shards new connections go to.
+ *
+ * A shard that listens cannot stop without a reset for all who wait in it. So a set that is to have
+ * one queue keeps them all, and the kernel is told to choose the first for whoever comes from now
+ * on; the others run dry, and may be used again.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <poll.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "real.h"
+#include "shard_set.h"
+
+enum { EMPTYING_MS = 200 }; /* at a hand-over */
+
+/*
+ * The choice of the group that fd is in (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Its first socket is
+ * shard 0, since that was there when the others joined it. An index that none has leaves it to the
+ * kernel's hash, as without a choice; to take the choice away needs a kernel that is newer. Before
+ * any other listens there is no group to choose in.
+ */
+enum { FIRST = 0, ANY = -1 };
+
+/* EINVAL: there is no group. Anything else is said once, aloud. */
+static enum log_level level_of(int error) {
+    static atomic_bool said;
+    return error == EINVAL || atomic_exchange(&said, true) ? LOG_DEBUG : LOG_WARN;
+}
+
+static void choose(int fd, int index) {
+    struct sock_filter choice = {.code = BPF_RET | BPF_K, .k = (uint32_t)index};
+    const struct sock_fprog program = {.len = 1, .filter = &choice};
+    if (real.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
+        log_line(level_of(errno), "new connections go where they went before: %s",
+                 log_errno(errno));
+}
+
+bool set_goes_to_first(const struct shard_set *set) {
+    return atomic_load(&set->shared->handed) || set_is_one_queue(set);
+}
+
+/* Two may do this at once, one of them late, with a policy that is over. So each looks again when
+ * it has chosen: the last of them then chose by what is in force. But nobody keeps us here. */
+void set_choose(const struct shard_set *set, int fd) {
+    enum { TRIES = 8 };
+    bool goes_to_first = set_goes_to_first(set);
+    for (int i = 0; i < TRIES; i++) {
+        bool before = goes_to_first;
+        choose(fd, before ? FIRST : ANY);
+        atomic_thread_fence(memory_order_seq_cst);
+        goes_to_first = set_goes_to_first(set);
+        if (before == goes_to_first)
+            return;
+    }
+}
+
+/* ---- a hand-over ---- */
+
+static unsigned queued(const struct shard_set *set) {
+    struct tcp_info info = {0};
+    set_add_queues(set, &info);
+    return info.tcpi_unacked;
+}
+
+/*
+ * What waits in the other shards is this process's to take, and it may close them as soon as the
+ * listener is sent. Bounded, since the caller may be the very thread that was woken for the rest.
+ */
+static void let_empty(const struct shard_set *set) {
+    for (int i = 0; i < EMPTYING_MS && queued(set); i++)
+        real.poll(NULL, 0, 1);
+}
+
+void set_hand_over(const struct shard_set *set, int own_fd) {
+    if (set->is_servers || set->count == 1 || atomic_exchange(&set->shared->handed, 1))
+        return;
+    set_choose(set, own_fd);
+    set_changed(set); /* so that every worker watches shard 0 */
+    let_empty(set);
+}
+
+/* ---- a new policy ---- */
+
+/* Any spare that listens; the listener's own number may be closed, and be something else's. */
+static int any_in_group(const struct shard_set *set) {
+    for (int i = 1; i < set->count; i++)
+        if (set_is_listening(set, i) && set_accepts(set, i))
+            return set->fd[i];
+    return -1;
+}
+
+void set_begin_policy(const struct shard_set *set, struct policy policy) {
+    atomic_store(&set->shared->policy, policy_word(policy));
+    atomic_store(&set->shared->followed, policy_word(policy));
+}
+
+static void say(const struct shard_set *set) {
+    struct policy policy = set_policy(set);
+    log_line(LOG_INFO, "a listener's policy was set: %s, stealing from %u, rotated every %u",
+             mode_name(set_mode(set)), policy.steal, policy.rotate);
+}
+
+bool set_is_followed(const struct shard_set *set) {
+    return atomic_load(&set->shared->followed) == atomic_load(&set->shared->policy);
+}
+
+/*
+ * Every worker makes the choice, for one that is killed may have made it by a policy that was over.
+ * And the first one wakes the others, who may be waiting where nothing comes any more; it says
+ * afterwards that they know.
+ */
+void set_follow(const struct shard_set *set, uint32_t word) {
+    bool is_set = policy_of(word).mode != MODE_AUTO && set->count > 1 && !set->is_servers;
+    int fd = is_set ? any_in_group(set) : -1;
+    if (fd >= 0)
+        set_choose(set, fd);
+    if (atomic_load(&set->shared->followed) == word)
+        return;
+    set_kick(set);
+    if (set_policy_word(set) == word)
+        atomic_store(&set->shared->followed, word);
+    say(set);
+}
