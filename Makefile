@@ -30,6 +30,7 @@ ENTRY_SOURCES := $(wildcard shim/hook_*.c) shim/start.c
 CORE_SOURCES := $(filter-out $(ENTRY_SOURCES),$(wildcard shim/*.c))
 TOOL_SOURCES := $(wildcard tools/unherd/*.c)
 LOAD_SOURCES := $(wildcard tools/load/*.c)
+COST_SOURCES := $(wildcard tools/cost/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 HELPER_SOURCES := $(wildcard tests/programs/*.c tests/fuzz/*.[ch])
 
@@ -38,6 +39,7 @@ ENTRY_OBJECTS := $(call objects,$(ENTRY_SOURCES))
 CORE_OBJECTS := $(call objects,$(CORE_SOURCES))
 TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES))
 LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES))
+COST_OBJECTS := $(call objects,$(COST_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 THREADED := handed leavers own
 HELPERS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(HELPER_SOURCES))
@@ -50,7 +52,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table losses conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
+.PHONY: all help demo check table verdicts picture losses conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-verdicts packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
 
 all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
 
@@ -71,6 +73,14 @@ check: packages-check ## install what the tests need, build, run all tests
 table: packages-check ## make the README's table of servers anew
 	@$(MAKE) --no-print-directory all
 	@tests/table.sh $(BUILD) README.md
+
+verdicts: packages-verdicts ## make the README's table of what unherd check says of servers
+	@$(MAKE) --no-print-directory all
+	@tests/verdicts.sh $(BUILD) README.md
+
+picture: packages-check ## make the README's picture of unherd top anew
+	@$(MAKE) --no-print-directory all
+	@tests/picture.sh $(BUILD) README.md
 
 losses: packages-check ## make the README's table of what is lost when workers come and go
 	@$(MAKE) --no-print-directory all
@@ -139,7 +149,7 @@ lint: packages-lint ## clang-tidy, cppcheck, shellcheck, clang-format, in that o
 format: ## lay the C sources out with clang-format
 	clang-format -i $(wildcard shim/*.[ch] tools/*/*.[ch] examples/*.c tests/unit/*.[ch] tests/programs/*.c tests/programs/*/*.[ch] tests/fuzz/*.[ch])
 
-cost: $(BUILD)/cost $(BUILD)/libunherd.so ## what a call on a descriptor that is not ours costs more
+cost: $(BUILD)/cost $(BUILD)/libunherd.so ## what a call on a descriptor that is not ours costs more, and the statistics
 	@LD_PRELOAD=$(abspath $(BUILD)/libunherd.so) $(BUILD)/cost
 
 install: all ## install under $(DESTDIR)$(PREFIX)
@@ -165,6 +175,9 @@ packages-build:
 
 packages-check:
 	@tools/packages.sh build check
+
+packages-verdicts:
+	@tools/packages.sh build check verdicts
 
 packages-conformance:
 	@tools/packages.sh build conformance
@@ -234,8 +247,8 @@ $(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
 $(BUILD)/load: $(LOAD_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
 
-$(BUILD)/cost: $(BUILD)/obj/tools/cost/cost.o
-	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl
+$(BUILD)/cost: $(COST_OBJECTS) $(BUILD)/core.a
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -pthread
 
 $(BUILD)/variables: $(BUILD)/obj/tools/manual/variables.o $(BUILD)/core.a
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl

@@ -14,6 +14,14 @@
 typedef void (*signal_handler)(int);
 signal_handler bsd_signal(int number, signal_handler handler); /* declared for old programs only */
 
+/* Whether the process has no thread but this one; false where the libc does not say. */
+#if defined __GLIBC__ && __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define IS_SINGLE_THREADED __libc_single_threaded
+#else
+#define IS_SINGLE_THREADED false
+#endif
+
 #ifdef __GLIBC__
 
 /* An address is a union of pointers there, which is passed as a pointer. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "attendant.h"
 #include "decision.h"
 #include "local.h"
 #include "log.h"
@@ -99,6 +100,8 @@ static void describe(const struct shard *shard, int fd, const struct decision *d
     stats_shard(set, shard->number, fd);
     for (int i = 1; i < set->count && !set->is_servers; i++)
         stats_shard(set, i, set->fd[i]);
+    if (decision->falls_short)
+        stats_fall_back(set, FALLBACK_NOT_SHARDED);
 }
 
 static struct listener *make(int fd, struct decision *decision, int backlog) {
@@ -273,8 +276,12 @@ void listener_move_up(void) {
 }
 
 void listener_process_ends(void) {
-    if (listener_any())
-        watch_process_ends();
+    if (!listener_any())
+        return;
+    watch_process_ends();
+    for (int i = 0; i < listeners_used; i++)
+        if (sets[i].users)
+            attendant_leaves(&sets[i]);
 }
 
 void listener_finish_deleted(void) {

@@ -1,5 +1,6 @@
 /* listener own: a server that shards by itself: its listeners for one address share a set. */
 #include "bound.h"
+#include "attendant.h"
 #include "decision.h"
 #include "elsewhere.h"
 #include "listener_record.h"
@@ -85,6 +86,7 @@ bool listener_revive(int fd) {
 void listener_leave_set(const struct shard *shard) {
     struct shard_set *set = shard->set;
     if (--set->users == 0) {
+        attendant_leaves(set);
         set_close(set);
         return;
     }

@@ -36,7 +36,8 @@ static void (*before_fork)(void);
 static void forking(void) {
     int saved = errno;
     forked();
-    before_fork();
+    if (before_fork)
+        before_fork();
     errno = saved;
 }
 

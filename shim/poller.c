@@ -6,12 +6,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "attendant.h"
 #include "clock.h"
 #include "fd_table.h"
 #include "listener.h"
 #include "local.h"
 #include "real.h"
 #include "signals.h"
+#include "stats.h"
 #include "watch.h"
 
 enum { CONNECTION = POLLIN | POLLRDNORM };
@@ -237,11 +239,40 @@ static void leave_poller(void *poller) {
     poller_give_back(poller);
 }
 
+/* The kernel's own poll wakes whom it will. */
+static int give_up(const struct poll_call *call, const struct parts *parts) {
+    for (int i = 0; i < parts->listener_count; i++) {
+        const struct shard *own = poller_shard_of(call->list[parts->listeners[i]].fd);
+        if (own)
+            stats_fall_back(own->set, FALLBACK_KERNEL_POLL);
+    }
+    return kernel_poll(call);
+}
+
 static int poll_in(struct poller *poller, struct poll_call *call, struct parts *parts) {
     int count;
     pthread_cleanup_push(leave_poller, poller);
-    count = poller_watch(poller, call, parts) ? poll_with(poller, call, parts) : kernel_poll(call);
+    count =
+        poller_watch(poller, call, parts) ? poll_with(poller, call, parts) : give_up(call, parts);
     pthread_cleanup_pop(true);
+    return count;
+}
+
+/* What the statistics know of a sleep that is the kernel's. */
+static void note_sleep(const struct poll_call *call, const struct parts *parts, bool begins) {
+    for (int i = 0; i < parts->listener_count; i++) {
+        const struct shard *own = poller_shard_of(call->list[parts->listeners[i]].fd);
+        if (own)
+            attendant_sleeps(own->set, attendant_place(own->set), begins);
+    }
+}
+
+static int poll_alone(const struct poll_call *call, const struct parts *parts) {
+    note_sleep(call, parts, true);
+    int count = kernel_poll(call);
+    int saved = errno;
+    note_sleep(call, parts, false);
+    errno = saved;
     return count;
 }
 
@@ -250,6 +281,8 @@ int poller_poll(struct poll_call *call) {
     poller_sort(call, &parts);
     if (parts.is_hidden)
         return poll_hidden(call);
-    struct poller *poller = is_for_kernel(call, &parts) ? NULL : poller_take();
-    return poller ? poll_in(poller, call, &parts) : kernel_poll(call);
+    if (is_for_kernel(call, &parts))
+        return poll_alone(call, &parts);
+    struct poller *poller = poller_take();
+    return poller ? poll_in(poller, call, &parts) : give_up(call, &parts);
 }

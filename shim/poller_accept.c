@@ -80,7 +80,7 @@ int poller_accept(const struct shard *own, const struct accept_call *given) {
         set_blocks(own->set, own->number, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
     watch_accepts(own);
     if (is_for_kernel(own, &call))
-        return call.accept(call.fd, &call);
+        return watch_accept_unseen(own, &call, true);
     if (call.blocks)
         return accept_or_wait(own, &call);
     int fd = watch_accept(own, &call);

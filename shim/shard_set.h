@@ -42,6 +42,7 @@ struct shard_set {
     struct shared *shared; /* NULL until the record is first used, the same address ever after */
     _Atomic pid_t
         acceptor; /* watch_prove.c: the process that is known to accept from it, or a parent */
+    _Atomic uint64_t attendant; /* attendant.c: the place of those that are not seen to wait */
     _Atomic pid_t entered; /* worker.c: the process that is in worker_enter_own(), or a parent */
     _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
 };

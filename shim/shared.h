@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 5, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 6, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -39,20 +39,32 @@ struct shared_shard {
 enum count {
     COUNT_HOME,      /* accepts from its own shard, or from the one that all share */
     COUNT_STOLEN,    /* accepts from other shards */
-    COUNT_EMPTY,     /* accept calls that found no connection at all */
+    COUNT_EMPTY,     /* waits after which accept found no connection */
     COUNT_ROTATIONS, /* moves to the end of a queue of waiters */
     COUNT_CLAIMS,    /* of shards */
     COUNT_RELEASES,
     COUNTS
 };
 
+/* What was done otherwise than asked for, and how often. */
+enum fallback {
+    FALLBACK_NOT_SHARDED,  /* not sharded, or into fewer shards: `why` has the cause */
+    FALLBACK_SHARED_HOME,  /* a worker found no shard free */
+    FALLBACK_HESITATES,    /* a worker is woken beside others, as it hesitates to accept */
+    FALLBACK_REGISTRATION, /* the kernel refused one that it had granted before */
+    FALLBACK_AS_ASKED,     /* registered as the server asked, and not exclusively */
+    FALLBACK_KERNEL_POLL,  /* a call of poll() or select() was left to the kernel */
+    FALLBACKS
+};
+
 /* Whatever waits for connections; a place that nobody has has no pid. */
 struct shared_worker {
     _Alignas(128) _Atomic int32_t pid;
-    _Atomic int32_t id;        /* the number of its epoll instance in that process */
-    _Atomic uint32_t home;     /* its shard */
-    _Atomic uint32_t is_in;    /* 1: it waits now */
-    _Atomic uint64_t since_ms; /* CLOCK_MONOTONIC: when it last began or ended a wait */
+    _Atomic int32_t id;     /* the number of its epoll instance in that process; -1: it has none */
+    _Atomic uint32_t home;  /* its shard */
+    _Atomic uint32_t is_in; /* how many threads of it wait now */
+    _Atomic uint64_t
+        since_ms; /* CLOCK_MONOTONIC: when it last began or ended a wait; 0: none was seen */
     _Atomic uint64_t counts[COUNTS];
 };
 
@@ -80,9 +92,10 @@ struct shared {
     _Atomic uint32_t pollers; /* processes and threads that ever polled the listener */
     uint32_t mode;            /* enum mode: what became of the listener when it was adopted */
     _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
-    _Atomic uint64_t unattended;   /* accepts by those that never waited for it */
-    char address[SHARED_TEXT];     /* as it is said in the log */
-    char why[SHARED_TEXT];         /* it has that mode */
+    _Atomic uint64_t unattended;   /* accepts by those that found no place here */
+    _Atomic uint64_t fallbacks[FALLBACKS];
+    char address[SHARED_TEXT]; /* as it is said in the log */
+    char why[SHARED_TEXT];     /* it has that mode */
     struct shared_shard shards[SHARDS_MAX];
     struct shared_worker worker[SHARED_WORKERS];
 };

@@ -19,7 +19,7 @@ static bool take(struct shared_worker *worker, pid_t before, int id) {
         return false;
     atomic_store(&worker->id, id);
     atomic_store(&worker->is_in, 0);
-    atomic_store(&worker->since_ms, clock_coarse_ms());
+    atomic_store(&worker->since_ms, id == NO_INSTANCE ? 0 : clock_coarse_ms());
     return true;
 }
 
@@ -62,14 +62,6 @@ void stats_leave(const struct shard_set *set, int place) {
         return;
     add_to_past(set, &set->shared->worker[place]);
     atomic_store(&set->shared->worker[place].pid, 0);
-}
-
-void stats_wait(const struct shard_set *set, int place, bool is_in, uint64_t now) {
-    if (place == NO_PLACE)
-        return;
-    struct shared_worker *worker = &set->shared->worker[place];
-    atomic_store_explicit(&worker->since_ms, now, memory_order_relaxed);
-    atomic_store_explicit(&worker->is_in, is_in, memory_order_relaxed);
 }
 
 bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) {

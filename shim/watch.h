@@ -68,6 +68,10 @@ void watch_accepts(const struct shard *own);
  * EAGAIN. */
 int watch_accept(const struct shard *own, const struct accept_call *call);
 
+/* By somebody whose waits are not seen here; is_plain: the kernel's own accept, whatever the set.
+ */
+int watch_accept_unseen(const struct shard *own, const struct accept_call *call, bool is_plain);
+
 /* The server closes its number fd of a listener; `last` if it has no other in this process. Under
  * the guard. */
 void watch_listener_closing(const struct shard *own, int fd, bool last);

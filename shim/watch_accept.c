@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "attendant.h"
 #include "local.h"
 #include "real.h"
 #include "watch_current.h"
@@ -128,6 +129,14 @@ static bool is_anothers(struct watch *watch, const struct accept_call *call,
     return !is_told_now(watch);
 }
 
+/* Once for each wait, and not where that has brought a connection: who accepts until there is none
+ * left was not woken in vain. */
+static void count_empty(struct watch *watch, const struct shard_set *set) {
+    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
+    if (atomic_load_explicit(&watch->counted_in, memory_order_relaxed) != wait)
+        stats_count(set, watch->place, COUNT_EMPTY);
+}
+
 static int accept_from_one(const struct shard *own, struct watch *watch,
                            const struct accept_call *call) {
     if (watch && is_anothers(watch, call, own))
@@ -140,7 +149,7 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
         stats_count(own->set, watch->place, COUNT_HOME);
         count_taken(watch, own->set, own->number);
     } else if (errno == EAGAIN)
-        stats_count(own->set, watch->place, COUNT_EMPTY);
+        count_empty(watch, own->set);
     return fd;
 }
 
@@ -314,7 +323,7 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
         return fd;
     fd = steal(own, watch, call);
     if (fd < 0 && errno == EAGAIN && watch)
-        stats_count(own->set, watch->place, COUNT_EMPTY);
+        count_empty(watch, own->set);
     return fd;
 }
 
@@ -344,17 +353,39 @@ static bool is_worker(const struct watch *watch, const struct shard_set *set) {
     return watch && (set->count == 1 ? watch->begun : watch->has_home);
 }
 
+/* What is counted of this wait is counted. */
+static void note_counted(struct watch *watch) {
+    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
+    atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
+}
+
+static int accept_as_worker(const struct shard *own, struct watch *watch,
+                            const struct accept_call *call) {
+    int fd = accept_as(own, watch, call);
+    if (fd >= 0 || errno == EAGAIN)
+        note_counted(watch);
+    if (fd >= 0)
+        watch_note_hesitation(watch, own->set);
+    return fd;
+}
+
+int watch_accept_unseen(const struct shard *own, const struct accept_call *call, bool is_plain) {
+    struct shard_set *set = own->set;
+    int place = attendant_blocks(set) ? attendant_place(set) : NO_PLACE;
+    attendant_sleeps(set, place, true);
+    int fd = is_plain ? call->accept(call->fd, call) : accept_as(own, NULL, call);
+    attendant_sleeps(set, place, false);
+    if (fd >= 0)
+        attendant_accepted(set, own->number, call->fd);
+    return fd;
+}
+
 int watch_accept(const struct shard *own, const struct accept_call *call) {
     struct watch *watch = watch_of(own);
     watch_accepts(own);
-    if (!is_worker(watch, own->set))
-        watch = NULL;
-    int fd = accept_as(own, watch, call);
-    if (fd >= 0 && !watch)
-        atomic_fetch_add_explicit(&own->set->shared->unattended, 1, memory_order_relaxed);
-    else if (fd >= 0)
-        watch_note_hesitation(watch, own->set);
-    else if (is_exhausted(errno))
-        pass_on_queued(own, watch, call->fd);
+    bool is_seen = is_worker(watch, own->set);
+    int fd = is_seen ? accept_as_worker(own, watch, call) : watch_accept_unseen(own, call, false);
+    if (fd < 0 && is_exhausted(errno))
+        pass_on_queued(own, is_seen ? watch : NULL, call->fd);
     return fd;
 }

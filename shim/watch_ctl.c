@@ -29,6 +29,7 @@ static int add_plainly(int epfd, int fd, const struct shard *own, struct epoll_e
                        const char *why) {
     static atomic_bool said;
     set_unkeep(own->set, own->number);
+    stats_fall_back(own->set, FALLBACK_AS_ASKED);
     if (!atomic_exchange(&said, true))
         log_line(LOG_WARN, "a listener is left in its epoll instance as it is: %s", why);
     return real.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, event);

@@ -1,6 +1,7 @@
 /*
  * watch home: which shards a worker watches: its home, its neighbours', those that nobody owns.
  */
+#include "attendant.h"
 #include "local.h"
 #include "log.h"
 #include "watch_shards.h"
@@ -44,10 +45,12 @@ static void find_home(struct watch *watch, struct shard_set *set) {
     shards_of_process(set, &ours);
     int home = worker_claim(set, &ours, wanted_home(watch));
     watch->shares_home = home < 0;
-    if (home >= 0)
-        stats_count(set, watch->place, COUNT_CLAIMS);
-    else
+    if (home >= 0) {
+        stats_count_alone(set, watch->place, COUNT_CLAIMS);
+    } else {
+        stats_fall_back(set, FALLBACK_SHARED_HOME);
         home = set->is_servers ? watch->own : worker_least_shared(set);
+    }
     settle(watch, home);
     if (watch->shares_home)
         worker_share(set, watch->home);
@@ -72,7 +75,7 @@ static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_
     watch->shares_home = false;
     watch->home = home;
     stats_home(set, watch->place, home);
-    stats_count(set, watch->place, COUNT_CLAIMS);
+    stats_count_alone(set, watch->place, COUNT_CLAIMS);
     if (!bits_has(&watch->registered, home) && shards_register(watch, home) < 0)
         shards_lose(watch);
     say_home(watch);
@@ -83,6 +86,7 @@ void shards_begin(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     atomic_fetch_add(&set->shared->workers, 1);
     atomic_store(&set->hint, watch_index(watch));
+    attendant_leaves(set);
     watch->place = stats_join(set, watch->instance->epfd);
     stats_home(set, watch->place, watch->home);
     watch->begun = true;

@@ -91,6 +91,7 @@ static void make_plain(struct watch *watch) {
     watch->is_hesitant = true;
     if (atomic_load(&watch->set) && !watch->is_own_exclusive) {
         watch->given = plain(watch->asked);
+        stats_fall_back(atomic_load(&watch->set), FALLBACK_HESITATES);
         shards_renew(watch, true);
     }
     guard_leave();

@@ -82,6 +82,7 @@ void shards_lose(struct watch *watch) {
     if (!atomic_exchange(&said, true))
         log_line(LOG_WARN, "a registration could not be renewed, and will be tried again: %s",
                  log_errno(errno));
+    stats_fall_back(atomic_load(&watch->set), FALLBACK_REGISTRATION);
     watch->retry = RETRY_WAITS;
     atomic_store(&watch->instance->work, true);
     if (shards_is_deaf(watch))
@@ -109,7 +110,7 @@ void shards_rotate(struct watch *watch, int shard) {
     if (!can_move(watch, shard))
         return;
     shards_to_end(watch, shard);
-    stats_count(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
+    stats_count_alone(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
 }
 
 /* Those of the watch's shards where something is queued; where the kernel will not say
@@ -224,7 +225,7 @@ static void leave_home(const struct watch *watch, struct shard_set *set) {
         worker_unshare(set, watch->home);
         return;
     }
-    stats_count(set, watch->place, COUNT_RELEASES);
+    stats_count_alone(set, watch->place, COUNT_RELEASES);
     worker_release(set, watch->home);
 }
 

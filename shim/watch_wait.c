@@ -143,9 +143,11 @@ static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     return count == 0 && is_shortened ? -2 : count;
 }
 
-static void note_wait(struct instance *instance, bool is_in) {
+static void note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
-    if (!is_in)
+    int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
+    unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
+    if (!begins)
         atomic_store_explicit(&instance->ended_ms, now, memory_order_relaxed);
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);

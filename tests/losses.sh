@@ -77,10 +77,6 @@ while read -r line; do
   row "$line" </dev/null
 done < <(happenings)
 
-if [[ $# -eq 1 ]]; then
-  printf '%s' "$MADE"
-else
-  put_into "$2" losses "$MADE"
-fi
+show_table losses "$MADE" "${2:-}"
 printf '%d lost with the library\n' "$TOTAL"
 [[ $TOTAL -eq 0 ]]

@@ -64,7 +64,7 @@ run_arm64() {
   for program in "$TESTED_BUILD"/tests/test_*; do
     [[ -f $program && -x $program ]] || continue
     case ${program##*/} in
-      test_local) ;;        # takes MADV_WIPEONFORK, and wipes nothing
+      test_local | test_stats) ;; # takes MADV_WIPEONFORK, and wipes nothing
       test_shard_set) ;;    # four bytes of TCP_INFO, no SO_ATTACH_REUSEPORT_CBPF
       test_socket_options) ;; # no long filters
       *) CMOCKA_MESSAGE_OUTPUT=TAP run "${program##*/}" timeout 120 \

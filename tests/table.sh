@@ -63,17 +63,11 @@ became() {
   esac
 }
 
-# What the tool says of it beforehand: the words before the reason.
-verdict() {
-  "$TESTED_BUILD/unherd" check ":$PORT" | sed -n '$s/^ *\([^:]*\):.*/\1/p' || true
-}
-
 # One cell, in CELL; for stock the switches alone. Not in a subshell: whatever ends us ends the server too.
 cell() {
   local kind=$1 mode=$2 before processes words=''
   shift 2
   start_server "$kind" "$mode" "$@"
-  [[ $mode != stock ]] || CHECKED=$(verdict)
   drive --count "$WARMING" --parallel 1
   processes=$(session_of "$MASTER")
   # shellcheck disable=SC2086 # one word per process
@@ -94,19 +88,15 @@ row() {
     cell "$kind" "$mode" ${variable:+"$variable"}
     cells+=" $CELL |"
   done
-  MADE+="| $title | $how | $CHECKED |$cells"$'\n'
+  MADE+="| $title | $how |$cells"$'\n'
 }
 
 # shellcheck disable=SC2016 # Markdown's
-MADE=$(printf '| server | how it waits | `unherd check` says | without |'; printf ' `%s` |' "${MODES[@]:1}")
-MADE+=$'\n| --- | --- | --- | --- | --- | --- | --- |\n'
+MADE=$(printf '| server | how it waits | without |'; printf ' `%s` |' "${MODES[@]:1}")
+MADE+=$'\n| --- | --- | --- | --- | --- | --- |\n'
 trap finish EXIT
 while read -r line; do
   row "$line" </dev/null
 done < <(servers)
 
-if [[ $# -eq 1 ]]; then
-  printf '%s' "$MADE"
-else
-  put_into "$2" table "$MADE"
-fi
+show_table table "$MADE" "${2:-}"

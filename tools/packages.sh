@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups of work need, and does nothing where they are there.
-# usage: packages.sh build|check|conformance|model|fuzz|musl|arm64|lint ...
+# usage: packages.sh build|check|verdicts|conformance|model|fuzz|musl|arm64|lint ...
 set -euo pipefail
 
 declare -A groups=(
@@ -8,6 +8,8 @@ declare -A groups=(
   [check]="clang libcmocka-dev bats strace curl iproute2 binutils file python3-minimal libcap2-bin tmux python3-prometheus-client
            nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
+  [verdicts]="redis-server memcached dnsmasq-base nsd hitch openssl tinyproxy-bin stunnel4 dovecot-imapd postfix squid
+              vsftpd pgbouncer starman unicorn caddy"
   [conformance]="python3.11 libpython3.11-testsuite perl libpoe-test-loops-perl libpoe-perl
                  libplack-perl starman starlet twiggy iproute2 util-linux"
   [model]="spin"

@@ -49,15 +49,20 @@ configure_haproxy_master_own() {
   RELOAD=USR2 PROCESSES=1
 }
 
-# Of its eight network threads, the first half listens.
-write_named() {
-  local directory=$1 port=$2 reuseport=$3
-  cat >"$directory/zone" <<'CONF'
+# What visit.py asks for.
+write_zone() {
+  cat >"$1/zone" <<'CONF'
 $TTL 60
 @ IN SOA served.test. root.served.test. 1 60 60 60 60
   IN NS served.test.
 served.test. IN A 127.0.0.9
 CONF
+}
+
+# Of its eight network threads, the first half listens.
+write_named() {
+  local directory=$1 port=$2 reuseport=$3
+  write_zone "$directory"
   cat >"$directory/named.conf" <<CONF
 options {
   directory "$directory";

@@ -11,3 +11,12 @@ put_into() {
     END { exit begins != 1 || ends != 1 }' "$1" >"$1.new" || { rm -f "$1.new"; echo "$1: no place for the table of make $2" >&2; return 1; }
   mv "$1.new" "$1"
 }
+
+# show_table NAME TABLE [README]: into it, or, where none is given, onto standard output.
+show_table() {
+  if [[ -z ${3:-} ]]; then
+    printf '%s' "$2"
+  else
+    put_into "$3" "$1" "$2"
+  fi
+}

@@ -1,6 +1,7 @@
-"""Connections by DNS over TCP or FastCGI; prints the figures that the load generator prints, and takes some of its words.
+"""Connections by DNS over TCP or FastCGI, or ones that are closed after the first byte ("ping", which asks, and "greeting")
+or before ("connect"); prints the figures that the load generator prints, and takes some of its words.
 
-usage: visit.py dns|fcgi PORT DIRECTORY --count N [--parallel C] [--with-ack] [--timeout MS]
+usage: visit.py dns|fcgi|ping|greeting|connect PORT DIRECTORY --count N [--parallel C] [--with-ack] [--timeout MS]
 """
 
 import argparse
@@ -29,7 +30,7 @@ def ask_dns(connection, _directory):
     answer = read_all(connection, 2)
     size = struct.unpack(">H", answer[:2])[0]
     answer += read_all(connection, size + 2 - len(answer))
-    return "server" if answer.endswith(DNS_ADDRESS) else None
+    return "server" if DNS_ADDRESS in answer else None
 
 
 def fcgi_record(kind, content):
@@ -51,9 +52,25 @@ def ask_fcgi(connection, directory):
     return output.split(b"X-Worker: ")[1].split(b"\r")[0].decode()
 
 
+def ask_ping(connection, _directory):
+    connection.sendall(b"PING\r\n")
+    return ask_greeting(connection, _directory)
+
+
+def ask_greeting(connection, _directory):
+    return "server" if connection.recv(1) else None
+
+
+def ask_connect(_connection, _directory):
+    return "server"
+
+
+PROTOCOLS = {"dns": ask_dns, "fcgi": ask_fcgi, "ping": ask_ping, "greeting": ask_greeting, "connect": ask_connect}
+
+
 def visit(wanted):
     """Who answered, or None. With the last packet of the handshake comes the request, if it is held back until then."""
-    ask = {"dns": ask_dns, "fcgi": ask_fcgi}[wanted.protocol]
+    ask = PROTOCOLS[wanted.protocol]
     try:
         with socket.socket() as connection:
             connection.settimeout(wanted.timeout / 1000)
@@ -67,7 +84,7 @@ def visit(wanted):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("protocol", choices=["dns", "fcgi"])
+    parser.add_argument("protocol", choices=PROTOCOLS)
     parser.add_argument("port", type=int)
     parser.add_argument("directory")
     parser.add_argument("--count", type=int, required=True)

@@ -2,6 +2,7 @@
 # unherd check: what it says of real servers, which run without the library, or with it in some of their processes.
 
 load ../lib/servers
+load ../lib/daemons_more
 
 teardown() {
   finish
@@ -32,21 +33,27 @@ judged() {
   judged php_fpm 1 'its 4 workers block in accept()'
 }
 
+@test "who is no worker is not counted: an instance beside accept(), a master that starts others, one instance for all" {
+  judged apache_prefork_one 1 'its 4 workers block in accept()'
+  judged php_fpm_ondemand 1 'a single worker waits for it'
+  judged one_epoll 1 'have one epoll instance in common'
+}
+
 @test "uwsgi's lock is seen, and Node's one acceptor" {
   judged uwsgi_thunder 1 'set first: no --thunder-lock'
   judged node 1 'a single worker waits for it'
 }
 
-# A worker is registered as it asked until its process has called accept(), for which connections have to come.
-each_is_exclusive() {
-  drive --count 20 --parallel 4 >"$DIRECTORY/driven"
-  [[ $("$TESTED_BUILD/unherd" check --json ":$PORT" | grep -o '"exclusive": *true' | wc -l) -eq 4 ]]
+# A worker that has accepted nothing yet is registered as it asked.
+all_are_exclusive() {
+  drive --count 40 --parallel 4
+  "$TESTED_BUILD/unherd" check ":$PORT" | grep -qx '  4 wait with epoll, EPOLLEXCLUSIVE'
 }
 
 @test "with the library it says so, by port, by process and in JSON" {
   start_server lighttpd exclusive
-  eventually 10 each_is_exclusive || fail "some worker is not woken alone, however many connections it has seen"
-  says 0 'the library is at work, for 4 workers'
+  eventually 10 all_are_exclusive
+  says 0 'the library is at work, for 4 workers: exclusive (as asked)'
   "$TESTED_BUILD/unherd" check --json "pid:$MASTER" >"$DIRECTORY/check.json"
   /usr/bin/python3 - "$DIRECTORY/check.json" "$PORT" <<'PYTHON'
 import json, sys

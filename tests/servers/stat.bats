@@ -74,7 +74,18 @@ counts_as_strace() {
 
 @test "accepts per worker are those that strace counts: nginx, reuseport" { counts_as_strace nginx reuseport; }
 @test "accepts per worker are those that strace counts: nginx with sockets of its own" { counts_as_strace nginx_own auto; }
+@test "accepts per worker are those that strace counts: php-fpm, which blocks in accept()" { counts_as_strace php_fpm exclusive; }
 @test "accepts per worker are those that strace counts: Apache event" { counts_as_strace apache_event exclusive; }
 @test "accepts per worker are those that strace counts: lighttpd" { counts_as_strace lighttpd reuseport; }
 @test "accepts per worker are those that strace counts: uwsgi" { counts_as_strace uwsgi exclusive; }
 @test "accepts per worker are those that strace counts: gunicorn gthread" { counts_as_strace gunicorn reuseport; }
+
+# lighttpd accepts until there is none left, which says nothing of its wake-ups.
+@test "the last accept of many is no empty wake-up" {
+  local empty
+  start_server lighttpd exclusive
+  drive --count 200 --parallel 1
+  empty=$("$TESTED_BUILD/unherd" stat --prometheus ":$PORT" | awk '/^unherd_empty_wakeups_total/ { print $2 }')
+  [[ $empty -lt 50 ]] || fail "$empty empty wake-ups for 200 connections"
+  stop_server
+}

@@ -60,6 +60,32 @@ answers_with_all() {
   expect 0 "$TESTED_BUILD/prefork*may help: *"
 }
 
+@test "programs: what is made without libc, or with another one, and what loads its calls later" {
+  "${CC:-cc}" -O1 -o raw -x c - <<'C'
+#include <sys/syscall.h>
+int main(void) {
+  long result;
+#if defined __x86_64__
+  __asm__ volatile("mov %1, %%eax; syscall" : "=a"(result) : "i"(SYS_accept4), "D"(-1L) : "rcx", "r11");
+#elif defined __aarch64__
+  register long number __asm__("x8") = SYS_accept4, fd __asm__("x0") = -1;
+  __asm__ volatile("svc #0" : "+r"(fd) : "r"(number));
+  result = fd;
+#endif
+  return result == -9;
+}
+C
+  check ./raw
+  expect 2 '*goes around: accept4, made without libc*cannot: it accepts by system calls of its own, past libc'
+  echo 'int other;' | "${CC:-cc}" -shared -nostdlib -Wl,-soname,libc.musl.so.1 -o libc.musl.so.1 -x c -
+  echo 'int main(void) { return 0; }' | "${CC:-cc}" -Wl,--no-as-needed -nostdlib -Wl,-e,main -o musl -x c - -x none ./libc.musl.so.1
+  check ./musl
+  expect 2 '*cannot: ./musl is linked with libc.musl.so.1, and the library with libc.so.6'
+  cp "$FIXTURES/dynamic" ruby3.9
+  check ./ruby3.9
+  expect 0 '*may help: its modules may listen and accept:*'
+}
+
 @test "a program as JSON names its calls" {
   check --json "$TESTED_BUILD/prefork"
   expect 0 '*"epoll_wait"*"verdict": "helps"*'
@@ -84,7 +110,7 @@ answers_with_all() {
 @test "with the library in every process it is at work" {
   serve 4 env LD_PRELOAD="$TESTED_PRELOAD" UNHERD_MODE=exclusive
   check "$PORT"
-  expect 0 '*the library is in 5 of them*the library is at work, for 4 workers'
+  expect 0 '*the library is in 5 of them*the library is at work, for 4 workers: exclusive (as asked)'
   [[ $output != *'not loaded'* ]] || fail "$output"
 }
 

@@ -16,6 +16,13 @@ load tool
   done
 }
 
+@test "the manual names every metric" {
+  local metric
+  for metric in $(grep -oE 'unherd_[a-z_]+' "$TESTS/../tools/unherd/stat_prometheus.c" | sort -u); do
+    grep -qw "$metric" "$TESTS/../tools/manual/unherd.1" || fail "$metric is not in unherd(1)"
+  done
+}
+
 # completed WORD...: what the last of the words is completed to.
 completed() {
   bash -c 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _unherd; echo "${COMPREPLY[*]}"' \

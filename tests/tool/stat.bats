@@ -74,6 +74,59 @@ seen_twice() {
   [[ $(grep -c "^127.0.0.1:$PORT: " watched) -ge 2 ]]
 }
 
+@test "a local socket's queue, and a name that is no text" {
+  cat >server.py <<'PYTHON'
+import select, socket, sys
+listener, visitors = socket.socket(socket.AF_UNIX), []
+listener.bind(b"local\xff\"\xc3\xa9")
+listener.listen(7)
+poll = select.epoll()
+poll.register(listener)
+for _ in range(3):
+    visitors.append(socket.socket(socket.AF_UNIX))
+    visitors[-1].connect(listener.getsockname())
+poll.poll()
+print("waits", flush=True)
+sys.stdin.read()
+PYTHON
+  mkfifo hold
+  LD_PRELOAD=$TESTED_PRELOAD UNHERD_MODE=reuseport /usr/bin/python3 server.py <hold >said 2>server.log 3>&- 4>&- &
+  SERVER=$!
+  exec 7>hold
+  eventually 10 grep -q waits said || fail "$(cat server.log)"
+  stat_of "pid:$SERVER"
+  expect 0 'unix:local?"é: exclusive, steal 15, rotate 1 (AF_UNIX has no SO_REUSEPORT)*3 queued of 7,*fell back: not sharded as asked (1)'
+  "$UNHERD" stat --prometheus "pid:$SERVER" >metrics
+  /usr/bin/python3 - metrics <<'PYTHON'
+import sys
+from prometheus_client.parser import text_fd_to_metric_families
+samples = [s for f in text_fd_to_metric_families(open(sys.argv[1])) for s in f.samples]
+assert {s.labels["listener"] for s in samples} == {'unix:local?"\u00e9'}, samples
+assert [s.value for s in samples if s.name == "unherd_queue_limit_connections"] == [7]
+assert not any({"instance", "job"} & set(s.labels) for s in samples), samples
+PYTHON
+  exec 7>&-
+}
+
+# There the queues are read in /proc, which does not say how long they may be.
+@test "a server in another network namespace" {
+  [[ $(id -u) -eq 0 ]] || skip "needs root, to make one"
+  PORT=$(free_port 21000 31000)
+  LD_PRELOAD=$TESTED_PRELOAD UNHERD_MODE=reuseport unshare --net -- sh -c 'ip link set lo up && exec "$@"' \
+    sh "$TESTED_BUILD/prefork" -p "$PORT" -w 2 >server.log 2>&1 3>&- 4>&- &
+  SERVER=$!
+  eventually 10 two_wait || fail "$(cat server.log)"
+  stat_of "pid:$SERVER"
+  expect 0 "127.0.0.1:$PORT: reuseport*  queue  1        0 queued, *"
+  status=0
+  output=$("$UNHERD" check "pid:$SERVER" 2>&1) || status=$?
+  expect 0 '*the library is at work, for 2 workers: reuseport (as asked)'
+}
+
+two_wait() {
+  [[ $("$UNHERD" stat "pid:$SERVER" 2>/dev/null | grep -c 'queue .*s$') -eq 2 ]]
+}
+
 # A worker that was broken into can write anything there.
 @test "memory that was scribbled on is read within its bounds" {
   local byte

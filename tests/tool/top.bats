@@ -14,7 +14,7 @@ setup() {
 }
 
 teardown() {
-  tmux -S tmux kill-server 2>/dev/null || true
+  on_terminal kill-server 2>/dev/null || true
   pgrep -P "$SERVER" | xargs -r kill -CONT
   kill "$SERVER" 2>/dev/null || true
 }
@@ -23,13 +23,21 @@ four_wait() {
   curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$PORT/" && [[ $("$UNHERD" stat ":$PORT" | grep -c '  worker ') -eq 4 ]]
 }
 
-# top_in WIDTH HEIGHT COMMAND...: in a terminal of that size; a shell stays when it ends.
+TERMINALS=0
+
+on_terminal() {
+  tmux -S "tmux.$TERMINALS" "$@"
+}
+
+# top_in WIDTH HEIGHT COMMAND...: in a new terminal of that size; a shell stays when it ends.
 top_in() {
-  tmux -S tmux -f /dev/null new-session -d -x "$1" -y "$2" "${*:3} $UNHERD top :$PORT; echo left with \$?; stty -a | grep -o ' echo '; cat" 3>&- 4>&-
+  on_terminal kill-server 2>/dev/null || true
+  ((++TERMINALS))
+  on_terminal -f /dev/null new-session -d -x "$1" -y "$2" "${*:3} $UNHERD top :$PORT; echo left with \$?; stty -a | grep -o ' echo '; cat" 3>&- 4>&-
 }
 
 screen() {
-  tmux -S tmux capture-pane -p "$@"
+  on_terminal capture-pane -p "$@"
 }
 
 shows() {
@@ -41,7 +49,7 @@ sees() {
 }
 
 press() {
-  tmux -S tmux send-keys "$@"
+  on_terminal send-keys "$@"
 }
 
 @test "80 by 24: listeners, workers, and it leaves the terminal as it was" {
@@ -61,7 +69,6 @@ press() {
   screen -e | grep -q $'\e\\[31m.*STUCK' || fail "$(screen -e)"
   press q
   sees 'left with 0'
-  tmux -S tmux kill-server
   top_in 80 24 env NO_COLOR=1
   sees 'STUCK [1-9]'
   screen -e | grep -q $'\e\\[0;7m.*STUCK' || fail "$(screen -e)"
@@ -86,20 +93,39 @@ press() {
 @test "it follows a change of the terminal's size" {
   top_in 100 30 env
   sees '4 workers'
-  tmux -S tmux resize-window -x 60 -y 10
+  on_terminal resize-window -x 60 -y 10
   sees '4 workers'
   [[ $(screen | awk 'length > 60' | wc -l) -eq 0 ]] || fail "$(screen)"
 }
 
-@test "told to end by a signal it leaves the terminal as it was" {
-  top_in 80 24 env
-  sees '4 workers'
-  kill -TERM "$(pgrep -P "$(tmux -S tmux display-message -p '#{pane_pid}')")"
-  sees 'left with 0'
-  sees '^ echo'
+pid_of_top() {
+  pgrep -P "$(on_terminal display-message -p '#{pane_pid}')"
 }
 
-@test "without a terminal it says so" {
+@test "told to end by a signal it leaves the terminal as it was" {
+  local signal
+  for signal in TERM HUP INT; do
+    top_in 80 24 env
+    sees '4 workers'
+    kill -"$signal" "$(pid_of_top)"
+    sees 'left with 0'
+    sees '^ echo'
+  done
+}
+
+# The kernel tells the shell, which here does not pass it on.
+@test "when the terminal is taken away it ends" {
+  local top
+  top_in 80 24 trap "''" HUP \;
+  sees '4 workers'
+  top=$(pid_of_top)
+  on_terminal kill-server
+  eventually 10 is_gone "$top" || fail "$(ps -o pid,stat,args -p "$top")"
+}
+
+@test "without a terminal, or in one that cannot be drawn on, it says so" {
+  top_in 80 24 env TERM=dumb
+  sees 'unherd top: this needs a terminal; see unherd stat --watch'
   run "$UNHERD" top ":$PORT" </dev/null
   expect 125 'unherd top: this needs a terminal; see unherd stat --watch'
   run "$UNHERD" top --fast

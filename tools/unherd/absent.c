@@ -102,7 +102,7 @@ static int look_below(pid_t top, const struct asked *asked, struct said *said) {
     struct set_list sets;
     if (!listeners_observe(&list, &target))
         return -1;
-    int count = sets_read(&sets, &target) ? (int)list.count : -1;
+    int count = sets_find(&sets, &target) ? (int)list.count : -1;
     for (int i = 0; i < count; i++)
         say_listener(&list.item[i], &sets, asked, said);
     sets_free(&sets);

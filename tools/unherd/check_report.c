@@ -18,6 +18,13 @@ static void print_processes(const struct listener_facts *facts) {
     printf("; the library is in %zu of them\n", with);
 }
 
+static void print_way(enum way way, size_t count, size_t exclusive) {
+    printf("  %zu wait%s with %s", count, count == 1 ? "s" : "", way_name(way));
+    if (exclusive && exclusive < count)
+        printf(", %zu of them", exclusive);
+    puts(exclusive ? ", EPOLLEXCLUSIVE" : "");
+}
+
 static void print_ways(const struct listener_facts *facts) {
     static const enum way ways[] = {WAY_EPOLL, WAY_POLL, WAY_SELECT, WAY_ACCEPT};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -27,8 +34,7 @@ static void print_ways(const struct listener_facts *facts) {
             if (facts->waiters.item[j].way == ways[i])
                 count++, exclusive += facts->waiters.item[j].is_exclusive;
         if (count)
-            printf("  %zu wait%s with %s%s\n", count, count == 1 ? "s" : "", way_name(ways[i]),
-                   exclusive ? ", EPOLLEXCLUSIVE" : "");
+            print_way(ways[i], count, exclusive);
     }
 }
 
@@ -38,6 +44,11 @@ static void print_listener(const struct listener_facts *facts, const struct verd
            facts->sockets.count == 1 ? "" : "s", facts->queued, facts->queued == 1 ? "" : "s");
     print_processes(facts);
     print_ways(facts);
+    if (facts->starters)
+        printf("  %zu more, which start%s those that accept\n", facts->starters,
+               facts->starters == 1 ? "s" : "");
+    if (facts->has_ring)
+        puts("  io_uring is used too: what goes through that is not seen");
     if (*verdict->missing)
         printf("  %s\n", verdict->missing);
     if (*verdict->advice)
@@ -53,16 +64,10 @@ static json_t *json_waiter(const struct waiter *waiter) {
                      "exclusive", waiter->is_exclusive, "asleep", waiter->was_asleep);
 }
 
-/* A name is whatever bytes somebody gave a file; JSON takes UTF-8 alone. */
-static json_t *json_text(const char *text) {
-    json_t *value = json_string(text);
-    return value ? value : json_string("?");
-}
-
 static json_t *json_process(const struct process *process) {
-    return json_pack("{s:i, s:i, s:o, s:o, s:b}", "pid", (int)process->pid, "parent",
-                     (int)process->parent, "name", json_text(process->name), "program",
-                     json_text(process->program), "library", process->has_library);
+    return json_pack("{s:i, s:i, s:s, s:s, s:b}", "pid", (int)process->pid, "parent",
+                     (int)process->parent, "name", process->name, "program", process->program,
+                     "library", process->has_library);
 }
 
 static json_t *json_listener(const struct listener_facts *facts, const struct verdict *verdict) {
@@ -72,13 +77,13 @@ static json_t *json_listener(const struct listener_facts *facts, const struct ve
         json_array_append_new(processes, json_process(&facts->process[i]));
     for (size_t i = 0; i < facts->waiters.count; i++)
         json_array_append_new(waiters, json_waiter(&facts->waiters.item[i]));
-    return json_pack("{s:o, s:I, s:i, s:I, s:o, s:o, s:s, s:s?, s:o, s:o, s:o}", "address",
-                     json_text(facts->address), "sockets", (json_int_t)facts->sockets.count,
+    return json_pack("{s:s, s:I, s:i, s:I, s:I, s:b, s:o, s:o, s:s, s:s?, s:s, s:s, s:s}",
+                     "address", facts->address, "sockets", (json_int_t)facts->sockets.count,
                      "queued", (int)facts->queued, "workers", (json_int_t)listener_workers(facts),
+                     "starters", (json_int_t)facts->starters, "io_uring", facts->has_ring,
                      "processes", processes, "waiters", waiters, "verdict",
-                     answer_name(verdict->answer), "mode", verdict->mode, "reason",
-                     json_text(verdict->reason), "advice", json_text(verdict->advice), "missing",
-                     json_text(verdict->missing));
+                     answer_name(verdict->answer), "mode", verdict->mode, "reason", verdict->reason,
+                     "advice", verdict->advice, "missing", verdict->missing);
 }
 
 static void print_json(json_t *value) {

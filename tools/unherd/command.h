@@ -24,7 +24,8 @@ extern const struct command stat_command;
 extern const struct command top_command;
 extern const struct command set_command;
 
-/* Writes "unherd NAME: ", the text and a newline to stderr; control characters come out as '?'. */
+/* Writes "unherd NAME: ", the text and a newline to stderr; control characters come out as '?'
+ * (plain_text.h). */
 void complain(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "elf_libc.h"
+
 enum {
     NATIVE_ORDER = __BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB,
     NOTES_MAX = 256 /* looked at in one segment: no real program has as many */
@@ -186,12 +188,21 @@ enum elf_answer elf_read(int fd, struct elf_facts *facts) {
         return ELF_BROKEN;
     facts->has_interpreter = has_segment(&image, PT_INTERP);
     facts->is_go = any_go_note(&image) || any_go_section(&image);
+    elf_libc(fd, facts->libc, sizeof facts->libc);
     return ELF_GOOD;
 }
 
 bool elf_same_architecture(const struct elf_facts *one, const struct elf_facts *other) {
     return one->class == other->class && one->order == other->order &&
            one->machine == other->machine;
+}
+
+static bool is_glibc(const struct elf_facts *facts) {
+    return !strncmp(facts->libc, "libc.so.6", 9);
+}
+
+bool elf_same_libc(const struct elf_facts *one, const struct elf_facts *other) {
+    return !*one->libc || !*other->libc || is_glibc(one) == is_glibc(other);
 }
 
 const char *elf_architecture(const struct elf_facts *facts) {

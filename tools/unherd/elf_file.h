@@ -23,12 +23,16 @@ struct elf_facts {
     /* The rest is read only when the byte order is this machine's, else false. */
     bool has_interpreter; /* PT_INTERP: there is a dynamic loader, which reads LD_PRELOAD */
     bool is_go;           /* the Go linker made it */
+    char libc[32];        /* the C library that it names; or empty */
 };
 
 enum elf_answer elf_read(int fd, struct elf_facts *facts);
 
 /* Both run on the same kind of machine, in the same way. */
 bool elf_same_architecture(const struct elf_facts *one, const struct elf_facts *other);
+
+/* False where they name two C libraries, one of them glibc: in one process there can be but one. */
+bool elf_same_libc(const struct elf_facts *one, const struct elf_facts *other);
 
 /* "64-bit x86-64"; never NULL, overwritten by the next call. */
 const char *elf_architecture(const struct elf_facts *facts);

@@ -26,7 +26,6 @@ const char *imports_name(unsigned number) {
 static void note(struct imports *imports, const char *name) {
     for (unsigned i = 0; i < NAMES; i++)
         imports->is_hooked[i] |= !strcmp(names[i], name);
-    imports->has_syscall |= !strcmp(name, "syscall");
     imports->has_ring |= !strncmp(name, "io_uring_", 9);
 }
 
@@ -54,6 +53,8 @@ static bool read_object(struct imports *imports, const char *path) {
             read_symbols(imports, elf, section, &header);
     imports->objects += elf != NULL;
     elf_end(elf);
+    if (fd >= 0)
+        raw_calls_add(&imports->raw, fd);
     if (fd >= 0)
         close(fd);
     return elf;

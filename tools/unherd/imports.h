@@ -7,12 +7,14 @@
 
 #include <stdbool.h>
 
+#include "raw_calls.h"
+
 enum { IMPORTS_MOST = 96 };
 
 struct imports {
     bool is_hooked[IMPORTS_MOST]; /* by the number of the call in the library's table */
     bool has_ring;                /* liburing: what goes through a ring is not seen */
-    bool has_syscall;             /* libc's syscall(), which is hooked too */
+    struct raw_calls raw;         /* what they do without libc */
     unsigned objects;             /* files that were read */
 };
 

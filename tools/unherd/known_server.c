@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of postfix and of dovecot. */
+#define IMPORT "import_environment = $import_environment LD_PRELOAD UNHERD_MODE"
+
 enum when { WITH_LOCK, WHEN_LOST };
 
 static const struct {
@@ -15,12 +18,10 @@ static const struct {
     {"httpd", WITH_LOCK, "one Listen, or MPM event"},
     {"uwsgi", WITH_LOCK, "no --thunder-lock"},
     {"uwsgi-core", WITH_LOCK, "no --thunder-lock"},
-    {"master", WHEN_LOST,
-     "postfix: import_environment = $import_environment LD_PRELOAD UNHERD_MODE"},
-    {"smtpd", WHEN_LOST,
-     "postfix: import_environment = $import_environment LD_PRELOAD UNHERD_MODE"},
-    {"dovecot", WHEN_LOST, "import_environment = $import_environment LD_PRELOAD UNHERD_MODE"},
-    {"imap-login", WHEN_LOST, "import_environment = $import_environment LD_PRELOAD UNHERD_MODE"},
+    {"master", WHEN_LOST, "in main.cf: " IMPORT},
+    {"smtpd", WHEN_LOST, "in main.cf: " IMPORT},
+    {"dovecot", WHEN_LOST, IMPORT},
+    {"imap-login", WHEN_LOST, IMPORT},
 };
 
 static const struct {
@@ -54,4 +55,14 @@ const char *known_server_single(const char *program) {
         if (!strcmp(single[i].program, last_part(program)))
             return single[i].why;
     return NULL;
+}
+
+/* "ruby3.1" is a ruby. */
+bool known_server_interpreter(const char *program) {
+    static const char *const names[] = {"python", "ruby", "perl",  "php",
+                                        "node",   "java", "tclsh", "lua"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strncmp(last_part(program), names[i], strlen(names[i])))
+            return true;
+    return false;
 }

@@ -15,4 +15,7 @@ void known_server_advice(char *text, size_t size, const struct process *process,
 /* A program that accepts in one place alone, whatever its settings; or NULL: why. */
 const char *known_server_single(const char *program);
 
+/* A program that runs other people's programs, and may load what listens and accepts only then. */
+bool known_server_interpreter(const char *program);
+
 #endif

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOKS = 12, LOOK_MS = 30 };
+enum { LOOKS = 12, LOOKS_MOST = 72, LOOK_MS = 30 };
 
 /* ---- which sockets ---- */
 
@@ -82,24 +82,32 @@ static bool add_of_family(pid_t pid, void *context) {
 
 struct holding {
     struct listener_facts *facts;
-    bool has;
+    uint64_t first; /* of the sockets that this process has */
+    bool has_ring;
     bool good;
 };
 
 static void look_at_descriptor(int fd, const char *target, void *context) {
     struct holding *holding = context;
+    uint64_t inode = process_socket(target);
     (void)fd;
-    holding->has |= inodes_have(&holding->facts->sockets, process_socket(target));
+    holding->has_ring |= !strcmp(target, "anon_inode:[io_uring]");
+    if (!inode || !inodes_have(&holding->facts->sockets, inode))
+        return;
+    holding->facts->is_common |= holding->first && holding->first != inode;
+    holding->first = inode;
 }
 
 static bool add_holder(pid_t pid, void *context) {
     struct holding *holding = context;
     struct listener_facts *facts = holding->facts;
     struct process process;
-    holding->has = false;
+    holding->first = 0;
+    holding->has_ring = false;
     process_each_descriptor(pid, look_at_descriptor, holding);
-    if (!holding->has || !process_read(&process, pid))
+    if (!holding->first || !process_read(&process, pid))
         return true;
+    facts->has_ring |= holding->has_ring;
     struct process *grown = realloc(facts->process, (facts->process_count + 1) * sizeof *grown);
     holding->good = grown;
     if (!grown)
@@ -120,15 +128,97 @@ static bool look_once(struct listener_facts *facts) {
     return good;
 }
 
+/* Workers that are busy are not seen to wait, nor for what they wait in each other's place. */
+static bool is_nobody_seen(const struct listener_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        if (!list->item[i].waiters.looks_asleep)
+            return true;
+    return false;
+}
+
 static bool look_often(struct listener_list *list) {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     bool good = true;
-    for (int look = 0; look < LOOKS && good && list->count; look++) {
+    for (int look = 0;
+         good && list->count && look < LOOKS_MOST && (look < LOOKS || is_nobody_seen(list));
+         look++) {
         if (look)
             nanosleep(&pause, NULL);
         for (size_t i = 0; i < list->count; i++)
             good &= look_once(&list->item[i]);
     }
+    return good;
+}
+
+/*
+ * A master that waits for connections only to start whoever accepts them (php-fpm with `pm =
+ * ondemand`, postfix): a child of its waits in another way, or is another program.
+ */
+static bool is_starter(const struct listener_facts *facts, const struct waiter *waiter) {
+    const struct process *master = listener_process(facts, waiter->pid);
+    for (size_t i = 0; master && i < facts->waiters.count; i++) {
+        const struct waiter *other = &facts->waiters.item[i];
+        const struct process *child = listener_process(facts, other->pid);
+        if (child && child->parent == master->pid &&
+            (other->way != waiter->way || strcmp(child->program, master->program) != 0))
+            return true;
+    }
+    return false;
+}
+
+/* An instance that has the listener, and in which nobody ever slept, while its process slept in
+ * accept(): Apache's prefork has one beside what it waits with. */
+static bool is_unused(const struct waiters *waiters, const struct waiter *instance) {
+    if (instance->way != WAY_EPOLL || instance->was_asleep)
+        return false;
+    for (size_t i = 0; i < waiters->count; i++)
+        if (waiters->item[i].pid == instance->pid && waiters->item[i].way != WAY_EPOLL)
+            return true;
+    return false;
+}
+
+/* Where one worker has such an instance, so have its siblings, although they be busy. */
+static bool have_unused(const struct waiters *waiters) {
+    for (size_t i = 0; i < waiters->count; i++)
+        if (is_unused(waiters, &waiters->item[i]))
+            return true;
+    return false;
+}
+
+static void leave_out_others(struct listener_facts *facts) {
+    struct waiters *waiters = &facts->waiters;
+    bool asleep_only = have_unused(waiters);
+    for (size_t i = 0; i < waiters->count;) {
+        const struct waiter *waiter = &waiters->item[i];
+        bool starts = is_starter(facts, waiter);
+        if (starts || (asleep_only && waiter->way == WAY_EPOLL && !waiter->was_asleep))
+            memmove(&waiters->item[i], &waiters->item[i + 1],
+                    (--waiters->count - i) * sizeof *waiters->item);
+        else
+            i++;
+        facts->starters += starts;
+    }
+}
+
+/* ---- what the library says of them ---- */
+
+static void take_word(struct listener_facts *facts, const struct set_view *set) {
+    for (size_t i = 0; i < set->shard_count; i++)
+        if (set->shard[i].inode && inodes_have(&facts->sockets, set->shard[i].inode)) {
+            facts->is_taken_up = true;
+            facts->mode = set->policy.mode;
+            snprintf(facts->why, sizeof facts->why, "%s", set->why);
+        }
+}
+
+static bool ask_library(struct listener_list *list) {
+    const struct target everything = {0};
+    struct set_list sets = {0};
+    bool good = sets_find(&sets, &everything);
+    for (size_t i = 0; good && i < sets.count; i++)
+        for (size_t j = 0; j < list->count; j++)
+            take_word(&list->item[j], &sets.item[i]);
+    sets_free(&sets);
     return good;
 }
 
@@ -144,12 +234,15 @@ bool listeners_observe(struct listener_list *list, const struct target *target) 
         add_by_name(&search);
     listening_free(&listening);
     for (size_t i = 0; i < list->count; i++) {
-        struct holding holding = {&list->item[i], false, true};
+        struct holding holding = {.facts = &list->item[i], .good = true};
         process_each(add_holder, &holding);
         search.good &= holding.good;
     }
-    if (search.good && look_often(list))
+    if (search.good && look_often(list) && ask_library(list)) {
+        for (size_t i = 0; i < list->count; i++)
+            leave_out_others(&list->item[i]);
         return true;
+    }
     errno = ENOMEM;
     return false;
 }

@@ -7,6 +7,7 @@
 
 #include "listening.h"
 #include "process.h"
+#include "statistics.h"
 #include "target.h"
 #include "waiting.h"
 
@@ -14,9 +15,15 @@ struct listener_facts {
     char address[128];
     unsigned queued;       /* in all its queues */
     struct inodes sockets; /* more than one: the server shards by itself, or we do */
+    bool is_common;        /* somebody has several of them open */
     struct process *process;
     size_t process_count; /* those that have one of them open */
     struct waiters waiters;
+    size_t starters;  /* that wait too, but only to start those that accept; not among waiters */
+    bool has_ring;    /* one of the processes has an io_uring instance */
+    bool is_taken_up; /* by the library, which says the next two */
+    enum mode mode;
+    char why[SHARED_TEXT];
 };
 
 struct listener_list {
@@ -24,7 +31,8 @@ struct listener_list {
     size_t count;
 };
 
-/* Looks for a third of a second, since workers come and go from their waits. False with errno. */
+/* Looks for a third of a second, since workers come and go from their waits, and for two while
+ * nobody waits. False with errno. */
 bool listeners_observe(struct listener_list *list, const struct target *target);
 void listeners_free(struct listener_list *list);
 

@@ -6,30 +6,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "listening_diag.h"
+#include "plain_text.h"
 
 enum { TCP_LISTENING = 0x0A, ACCEPTS_CONNECTIONS = 0x10000 /* __SO_ACCEPTCON of unix(7) */ };
 
-static bool add(struct listening_list *list, const struct listening *one) {
+bool listening_add(struct listening_list *list, const struct listening *one) {
     struct listening *grown = realloc(list->item, (list->count + 1) * sizeof *grown);
     if (!grown)
         return false;
     list->item = grown;
-    list->item[list->count++] = *one;
+    grown[list->count] = *one;
+    plain_text(grown[list->count++].address);
     return true;
 }
+
+void listening_name(struct listening *one, int family, const void *address) {
+    char text[INET6_ADDRSTRLEN] = "?";
+    inet_ntop(family, address, text, sizeof text);
+    snprintf(one->address, sizeof one->address, family == AF_INET ? "%s:%u" : "[%s]:%u", text,
+             one->port);
+}
+
+/* ---- from /proc ---- */
 
 /* The kernel prints an address as words of the machine's own byte order. */
 static void write_address(struct listening *one, const char *hex) {
     uint32_t word[4] = {0};
-    char text[INET6_ADDRSTRLEN];
     size_t words = strlen(hex) / 8;
     for (size_t i = 0; i < words && i < 4; i++) {
         char part[9] = {0};
         memcpy(part, hex + 8 * i, 8);
         word[i] = (uint32_t)strtoul(part, NULL, 16);
     }
-    inet_ntop(words == 1 ? AF_INET : AF_INET6, word, text, sizeof text);
-    snprintf(one->address, sizeof one->address, words == 1 ? "%s:%u" : "[%s]:%u", text, one->port);
+    listening_name(one, words == 1 ? AF_INET : AF_INET6, word);
 }
 
 static bool read_tcp_line(struct listening *one, const char *line) {
@@ -40,6 +53,7 @@ static bool read_tcp_line(struct listening *one, const char *line) {
                hex, &one->port, &state, &one->queued, &one->inode) != 5 ||
         state != TCP_LISTENING)
         return false;
+    one->is_queue_known = true;
     write_address(one, hex);
     return true;
 }
@@ -74,19 +88,46 @@ static bool read_file(struct listening_list *list, pid_t pid, const char *name,
         return false;
     while (good && fgets(line, sizeof line, file))
         if (read_line(&one, line))
-            good = add(list, &one);
+            good = listening_add(list, &one);
         else if (is_over(name, line))
             break;
     fclose(file);
     return good;
 }
 
+/* ---- all ---- */
+
+static bool is_own_namespace(pid_t pid) {
+    char path[64];
+    struct stat own;
+    struct stat its;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    return stat("/proc/self/ns/net", &own) == 0 && stat(path, &its) == 0 &&
+           own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+}
+
+static bool ask_kernel(struct listening_list *list, unsigned char family) {
+    size_t before = list->count;
+    if (listening_diag(list, family))
+        return true;
+    list->count = before;
+    return false;
+}
+
 bool listening_read(struct listening_list *list, pid_t pid) {
+    static const struct {
+        unsigned char family;
+        const char *file;
+        bool (*read_line)(struct listening *, const char *);
+    } kinds[] = {{AF_INET, "tcp", read_tcp_line},
+                 {AF_INET6, "tcp6", read_tcp_line}, /* not there where IPv6 is off */
+                 {AF_UNIX, "unix", read_unix_line}};
+    bool is_own = is_own_namespace(pid);
     *list = (struct listening_list){0};
-    if (!read_file(list, pid, "tcp", read_tcp_line))
-        return false;
-    read_file(list, pid, "tcp6", read_tcp_line); /* not there where IPv6 is off */
-    read_file(list, pid, "unix", read_unix_line);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!(is_own && ask_kernel(list, kinds[i].family)) &&
+            !read_file(list, pid, kinds[i].file, kinds[i].read_line) && i == 0)
+            return false;
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "plain_text.h"
 
 /* What is named was typed, found in a file or exported by somebody: none of it reaches the terminal
  * raw. */
@@ -13,9 +14,7 @@ void complain(const struct command *command, const char *format, ...) {
     va_start(list, format);
     vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    for (char *at = line; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
+    plain_text(line);
     fprintf(stderr, "unherd %s: %s\n", command->name, line);
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "plain_text.h"
+
 static FILE *open_part(pid_t pid, const char *part) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, part);
@@ -37,6 +39,7 @@ static bool read_stat(struct process *process) {
     process->image = image;
     process->parent = parent;
     snprintf(process->name, sizeof process->name, "%.*s", (int)(close - open - 1), open + 1);
+    plain_text(process->name);
     return true;
 }
 
@@ -46,6 +49,7 @@ static void read_program(struct process *process) {
     snprintf(path, sizeof path, "/proc/%d/exe", (int)process->pid);
     ssize_t size = readlink(path, process->program, sizeof process->program - 1);
     process->program[size < 0 ? 0 : size] = '\0';
+    plain_text(process->program);
     char *remark = strstr(process->program, " (deleted)");
     if (remark)
         *remark = '\0';

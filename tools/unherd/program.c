@@ -111,6 +111,9 @@ static void look_at_elf(struct program *program, const struct elf_facts *facts,
         refuse(program, STATUS_REFUSED,
                "%s is a Go program: it makes no libc calls, so there is nothing to preload into",
                path);
+    else if (!elf_same_libc(facts, library))
+        refuse(program, STATUS_REFUSED, "%s is linked with %s, and the library with %s", path,
+               facts->libc, library->libc);
     else if (!facts->has_interpreter)
         refuse(program, STATUS_REFUSED,
                "%s is statically linked: no dynamic loader reads LD_PRELOAD for it", path);

@@ -50,7 +50,7 @@ static struct rate_row listener_row(const struct set_view *before, const struct 
 static struct rate_row worker_row(const struct worker_view *before, const struct set_view *set,
                                   const struct worker_view *worker, double seconds) {
     struct rate_row row = {.set = set, .worker = worker};
-    row.busy = worker->is_waiting ? 0 : (double)worker->idle_ms / 1000;
+    row.busy = worker->is_waiting || !worker->is_seen ? 0 : (double)worker->idle_ms / 1000;
     if (worker->home < set->shard_count)
         row.queued = set->shard[worker->home].queued;
     if (!before)

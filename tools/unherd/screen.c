@@ -1,10 +1,12 @@
 #include "screen.h"
 
 #include <curses.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <term.h>
 #include <unistd.h>
 
 enum { PLAIN, STUCK };
@@ -15,6 +17,10 @@ static bool has_color;
 bool screen_open(void) {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !newterm(NULL, stdout, stdin))
         return false;
+    if (!tigetstr("cup")) { /* it cannot move its cursor: TERM=dumb */
+        endwin();
+        return false;
+    }
     cbreak();
     noecho();
     keypad(stdscr, true);
@@ -38,6 +44,11 @@ int screen_key(int milliseconds) {
     return getch();
 }
 
+bool screen_is_gone(void) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 /* A line that is too long is cut off, not wrapped into the next. */
 __attribute__((format(printf, 2, 3))) static void draw_line(int line, const char *format, ...) {
     char text[512];
@@ -53,7 +64,7 @@ __attribute__((format(printf, 2, 3))) static void draw_line(int line, const char
 static const char *bar_of(const struct rate_row *row, char bar[BAR_WIDTH + 1]) {
     int filled = (int)(row->share * BAR_WIDTH / BAR_MOST + 0.5);
     for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = (char)(i < filled ? '#' : i == BAR_WIDTH / BAR_MOST ? '|' : ' ');
+        bar[i] = (char)(i == BAR_WIDTH / BAR_MOST ? '|' : i < filled ? '#' : ' ');
     bar[BAR_WIDTH] = '\0';
     return bar;
 }
@@ -62,7 +73,10 @@ static const char *state_of(const struct rate_row *row, char *text, size_t size)
     if (rate_is_stuck(row))
         snprintf(text, size, "STUCK %.0f s", row->busy);
     else
-        snprintf(text, size, "%s", row->worker->is_waiting ? "waits" : "works");
+        snprintf(text, size, "%s",
+                 !row->worker->is_seen     ? "?"
+                 : row->worker->is_waiting ? "waits"
+                                           : "works");
     return text;
 }
 
@@ -105,7 +119,7 @@ static void draw_foot(void) {
 }
 
 static void draw_help(void) {
-    static const char *const lines[] = {
+    static const char *const texts[] = {
         "A line for each worker of every listener of servers under the library.",
         "",
         "HOME       its queue; in exclusive all have queue 0",
@@ -119,8 +133,8 @@ static void draw_help(void) {
         "p  pause, and go on        arrows and page keys scroll",
         "h  this page               q  quit",
     };
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        mvaddnstr((int)i + 2, 2, lines[i], COLS - 3);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        mvaddnstr((int)i + 2, 2, texts[i], COLS - 3);
 }
 
 static void draw_rows(struct screen *screen, const struct rate_table *table) {

@@ -23,6 +23,9 @@ void screen_close(void);
 /* A key within so many milliseconds, or -1. */
 int screen_key(int milliseconds);
 
+/* The terminal was taken away, which not everybody is told of by a signal. */
+bool screen_is_gone(void);
+
 void screen_draw(struct screen *screen, const struct rate_table *table);
 
 #endif

@@ -14,10 +14,15 @@ static json_t *json_counts(const uint64_t *counts) {
 }
 
 static json_t *json_worker(const struct worker_view *worker) {
-    return json_pack("{s:i, s:i, s:i, s:b, s:f, s:o}", "pid", (int)worker->pid, "instance",
-                     worker->id, "home", (int)worker->home, "waiting", worker->is_waiting,
-                     "since_seconds", (double)worker->idle_ms / 1000, "counts",
-                     json_counts(worker->counts));
+    json_t *object = json_pack("{s:i, s:i, s:o}", "pid", (int)worker->pid, "home",
+                               (int)worker->home, "counts", json_counts(worker->counts));
+    if (worker->id >= 0)
+        json_object_set_new(object, "instance", json_integer(worker->id));
+    if (worker->is_seen) {
+        json_object_set_new(object, "waiting", json_boolean(worker->is_waiting));
+        json_object_set_new(object, "since_seconds", json_real((double)worker->idle_ms / 1000));
+    }
+    return object;
 }
 
 static json_t *json_shard(const struct shard_view *shard) {
@@ -30,7 +35,14 @@ static json_t *json_shard(const struct shard_view *shard) {
     return object;
 }
 
-/* An address may be a path, and so any bytes. */
+static json_t *json_fallbacks(const uint64_t *fallbacks) {
+    json_t *object = json_object();
+    for (int i = 0; i < FALLBACKS; i++)
+        json_object_set_new(object, fallback_name((enum fallback)i),
+                            json_integer((json_int_t)fallbacks[i]));
+    return object;
+}
+
 static json_t *json_text(const char *text) {
     json_t *value = json_string(text);
     return value ? value : json_string("?");
@@ -43,12 +55,12 @@ static json_t *json_set(const struct set_view *set) {
         json_array_append_new(workers, json_worker(&set->worker[i]));
     for (size_t i = 0; i < set->shard_count; i++)
         json_array_append_new(shards, json_shard(&set->shard[i]));
-    return json_pack("{s:o, s:s, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:I}", "address",
+    return json_pack("{s:o, s:s, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "address",
                      json_text(set->address), "mode", mode_name(set->policy.mode), "steal",
                      (int)set->policy.steal, "rotate", (int)set->policy.rotate, "began_as",
                      mode_name(set->began_as), "why", json_text(set->why), "workers", workers,
                      "shards", shards, "gone", json_counts(set->past), "unattended",
-                     (json_int_t)set->unattended);
+                     (json_int_t)set->unattended, "fallbacks", json_fallbacks(set->fallbacks));
 }
 
 void stat_json(const struct set_list *list) {

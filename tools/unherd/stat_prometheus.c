@@ -44,7 +44,8 @@ static void print_totals(const struct set_list *list) {
                         "that all share."},
         [COUNT_STOLEN] = {"unherd_stolen_accepts_total",
                           "Connections that workers accepted from the queues of others."},
-        [COUNT_EMPTY] = {"unherd_empty_accepts_total", "Accept calls that found no connection."},
+        [COUNT_EMPTY] = {"unherd_empty_wakeups_total",
+                         "Waits after which a worker found no connection to accept."},
         [COUNT_ROTATIONS] = {"unherd_rotations_total",
                              "Moves of a worker to the end of a queue of waiters."},
         [COUNT_CLAIMS] = {"unherd_claims_total", "Queues that workers took as their own."},
@@ -53,17 +54,31 @@ static void print_totals(const struct set_list *list) {
     for (int i = 0; i < COUNTS; i++)
         print_total(list, totals[i].name, totals[i].help, (enum count)i);
     begin("unherd_unattended_accepts_total", "counter",
-          "Connections accepted by threads that never waited for the listener.");
+          "Connections accepted by workers that are not counted one by one.");
     for (size_t i = 0; i < list->count; i++) {
         open_sample("unherd_unattended_accepts_total", &list->item[i]);
         printf("} %" PRIu64 "\n", list->item[i].unattended);
     }
 }
 
+static void print_fallbacks(const struct set_list *list) {
+    begin("unherd_fallbacks_total", "counter",
+          "How often something was done otherwise than asked for.");
+    for (size_t i = 0; i < list->count; i++)
+        for (int j = 0; j < FALLBACKS; j++) {
+            open_sample("unherd_fallbacks_total", &list->item[i]);
+            putchar(',');
+            print_label("reason", fallback_name((enum fallback)j));
+            printf("} %" PRIu64 "\n", list->item[i].fallbacks[j]);
+        }
+}
+
 static void open_worker(const char *name, const struct set_view *set,
                         const struct worker_view *worker) {
     open_sample(name, set);
-    printf(",pid=\"%d\",instance=\"%d\"", (int)worker->pid, worker->id);
+    printf(",pid=\"%d\"", (int)worker->pid);
+    if (worker->id >= 0) /* "instance" is what Prometheus calls the machine that it asked */
+        printf(",epoll=\"%d\"", worker->id);
 }
 
 static void print_workers(const struct set_list *list) {
@@ -81,6 +96,8 @@ static void print_workers(const struct set_list *list) {
     for (size_t i = 0; i < list->count; i++)
         for (size_t j = 0; j < list->item[i].worker_count; j++) {
             const struct worker_view *worker = &list->item[i].worker[j];
+            if (!worker->is_seen)
+                continue;
             open_worker("unherd_worker_busy_seconds", &list->item[i], worker);
             printf("} %.3f\n", worker->is_waiting ? 0.0 : (double)worker->idle_ms / 1000);
         }
@@ -92,7 +109,7 @@ static void print_queues(const struct set_list *list, const char *name, const ch
     for (size_t i = 0; i < list->count; i++)
         for (size_t j = 0; j < list->item[i].shard_count; j++) {
             const struct shard_view *shard = &list->item[i].shard[j];
-            if (!shard->is_known)
+            if (!shard->is_known || (is_backlog && !shard->backlog))
                 continue;
             open_sample(name, &list->item[i]);
             printf(",shard=\"%u\"} %u\n", shard->number,
@@ -126,6 +143,7 @@ void stat_prometheus(const struct set_list *list) {
     }
     print_policies(list);
     print_totals(list);
+    print_fallbacks(list);
     print_workers(list);
     print_queues(list, "unherd_queued_connections", "Connections in a queue now.", false);
     print_queues(list, "unherd_queue_limit_connections", "Connections that a queue can hold.",

@@ -5,11 +5,15 @@
 
 static void print_worker(const struct worker_view *worker) {
     const uint64_t *counts = worker->counts;
-    printf("  worker %-8d %6u %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %7" PRIu64
-           "  %s %.1f s\n",
+    printf("  worker %-8d %6u %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %7" PRIu64,
            (int)worker->pid, worker->home, counts[COUNT_HOME] + counts[COUNT_STOLEN],
-           counts[COUNT_STOLEN], counts[COUNT_EMPTY], counts[COUNT_ROTATIONS], counts[COUNT_CLAIMS],
-           worker->is_waiting ? "waits" : "works", (double)worker->idle_ms / 1000);
+           counts[COUNT_STOLEN], counts[COUNT_EMPTY], counts[COUNT_ROTATIONS],
+           counts[COUNT_CLAIMS]);
+    if (worker->is_seen)
+        printf("  %s %.1f s\n", worker->is_waiting ? "waits" : "works",
+               (double)worker->idle_ms / 1000);
+    else
+        puts("  ?");
 }
 
 /* How many workers have their home there, and one of them. */
@@ -28,7 +32,11 @@ static void print_shard(const struct set_view *set, const struct shard_view *sha
         return;
     printf("  queue  %-8u", shard->number);
     if (shard->is_known)
-        printf(" %u queued of %u", shard->queued, shard->backlog);
+        printf(" %u queued", shard->queued);
+    else
+        printf(" not seen");
+    if (shard->is_known && shard->backlog)
+        printf(" of %u", shard->backlog);
     if (set->is_one_queue && shard->number)
         printf(", gets no new ones\n");
     else if (owners == 0)
@@ -54,7 +62,14 @@ static void print_gone(const struct set_view *set) {
                accepts, set->past[COUNT_STOLEN], set->past[COUNT_EMPTY], set->past[COUNT_ROTATIONS],
                set->past[COUNT_CLAIMS]);
     if (set->unattended)
-        printf("  without a wait    - %12" PRIu64 "\n", set->unattended);
+        printf("  without a place   - %12" PRIu64 "\n", set->unattended);
+}
+
+static void print_fallbacks(const struct set_view *set) {
+    for (int i = 0; i < FALLBACKS; i++)
+        if (set->fallbacks[i])
+            printf("  fell back: %s (%" PRIu64 ")\n", fallback_name((enum fallback)i),
+                   set->fallbacks[i]);
 }
 
 static void print_mode(const struct set_view *set) {
@@ -79,6 +94,7 @@ static void print_set(const struct set_view *set) {
         print_shard(set, &set->shard[i]);
     if (count_spares(set))
         printf("  spares %u\n", count_spares(set));
+    print_fallbacks(set);
 }
 
 void stat_report(const struct set_list *list, enum stat_format format) {

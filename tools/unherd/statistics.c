@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backlog.h"
 #include "clock.h"
 #include "memory.h"
+#include "plain_text.h"
 #include "process.h"
 
 struct search {
@@ -23,9 +23,7 @@ struct search {
 static void copy_text(char to[SHARED_TEXT], const char from[SHARED_TEXT]) {
     memcpy(to, from, SHARED_TEXT - 1);
     to[SHARED_TEXT - 1] = '\0';
-    for (char *at = to; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
+    plain_text(to);
 }
 
 static bool copy_shards(struct set_view *set, const struct shared *shared) {
@@ -35,6 +33,7 @@ static bool copy_shards(struct set_view *set, const struct shared *shared) {
         return false;
     for (size_t i = 0; i < count; i++)
         set->shard[i] = (struct shard_view){.number = (unsigned)i,
+                                            .inode = atomic_load(&shared->shards[i].inode),
                                             .is_listening = atomic_load(&shared->shards[i].state) ==
                                                             SHARD_LISTENING};
     set->shard_count = count;
@@ -48,7 +47,8 @@ static void copy_worker(struct worker_view *to, const struct shared_worker *from
                                .id = atomic_load(&from->id),
                                .home = atomic_load(&from->home),
                                .is_waiting = atomic_load(&from->is_in),
-                               .idle_ms = since < now ? now - since : 0};
+                               .is_seen = since,
+                               .idle_ms = since && since < now ? now - since : 0};
     for (int i = 0; i < COUNTS; i++)
         to->counts[i] = atomic_load(&from->counts[i]);
 }
@@ -96,6 +96,8 @@ static bool copy_set(struct set_view *set, const struct shared *shared) {
     set->port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
     copy_policy(set, shared);
     set->unattended = atomic_load(&shared->unattended);
+    for (int i = 0; i < FALLBACKS; i++)
+        set->fallbacks[i] = atomic_load(&shared->fallbacks[i]);
     for (int i = 0; i < COUNTS; i++)
         set->past[i] = atomic_load(&shared->past[i]);
     return copy_shards(set, shared) && copy_workers(set, shared);
@@ -103,25 +105,22 @@ static bool copy_set(struct set_view *set, const struct shared *shared) {
 
 /* ---- the kernel's word on the queues ---- */
 
-static void look_at_queues(struct set_view *set, const struct shared *shared,
-                           const struct listening_list *listening) {
+static void look_at_queues(struct set_view *set, const struct listening_list *listening) {
     for (size_t i = 0; i < set->shard_count; i++) {
-        const struct listening *one =
-            listening_find(listening, atomic_load(&shared->shards[i].inode));
+        const struct listening *one = listening_find(listening, set->shard[i].inode);
         if (!one)
             continue;
-        set->shard[i].is_known = true;
+        set->shard[i].is_known = one->is_queue_known;
         set->shard[i].queued = one->queued;
         set->shard[i].backlog = one->backlog;
     }
 }
 
-static bool read_queues(struct set_view *set, const struct shared *shared) {
+static bool read_queues(struct set_view *set) {
     struct listening_list listening;
     if (!listening_read(&listening, set->pid))
         return errno != ENOMEM;
-    backlog_read(&listening);
-    look_at_queues(set, shared, &listening);
+    look_at_queues(set, &listening);
     listening_free(&listening);
     return true;
 }
@@ -163,8 +162,7 @@ static void take(struct search *search, int fd, const struct memory *memory) {
         return;
     set->memory = memory->inode;
     set->fd = fd;
-    search->good = copy_set(set, memory->shared) &&
-                   (!search->reads_queues || read_queues(set, memory->shared));
+    search->good = copy_set(set, memory->shared) && (!search->reads_queues || read_queues(set));
     if (search->good && is_wanted(search->target, set))
         return;
     free_set(set);
@@ -240,4 +238,16 @@ uint64_t set_total(const struct set_view *set, enum count count) {
     for (size_t i = 0; i < set->worker_count; i++)
         sum += set->worker[i].counts[count];
     return sum;
+}
+
+const char *fallback_name(enum fallback fallback) {
+    static const char *const names[FALLBACKS] = {
+        [FALLBACK_NOT_SHARDED] = "not sharded as asked",
+        [FALLBACK_SHARED_HOME] = "no queue free for a worker",
+        [FALLBACK_HESITATES] = "a worker hesitates to accept",
+        [FALLBACK_REGISTRATION] = "a registration refused",
+        [FALLBACK_AS_ASKED] = "not registered exclusively",
+        [FALLBACK_KERNEL_POLL] = "a poll left to the kernel",
+    };
+    return names[fallback];
 }

@@ -20,15 +20,17 @@
 
 struct worker_view {
     pid_t pid;
-    int id;        /* of its epoll instance */
+    int id;        /* of its epoll instance, or negative */
     unsigned home; /* its shard */
     bool is_waiting;
+    bool is_seen;     /* to wait; else nothing is known of its waits */
     uint64_t idle_ms; /* since it last began or ended a wait */
     uint64_t counts[COUNTS];
 };
 
 struct shard_view {
     unsigned number;
+    uint64_t inode; /* of its socket */
     bool is_listening;
     bool is_known; /* the kernel lists it: the next two are true */
     unsigned queued;
@@ -53,6 +55,7 @@ struct set_view {
     size_t worker_count;
     uint64_t past[COUNTS]; /* of workers that are gone */
     uint64_t unattended;
+    uint64_t fallbacks[FALLBACKS];
 };
 
 struct set_list {
@@ -75,6 +78,9 @@ void sets_say_none(const struct set_list *list, const struct command *command);
 /* "reuseport, steal 15, rotate 1" */
 enum { POLICY_TEXT = 64 };
 const char *policy_text(struct policy policy, char text[POLICY_TEXT]);
+
+/* What was done otherwise than asked for, in a few words. */
+const char *fallback_name(enum fallback fallback);
 
 /* Over all workers, those included that are gone. */
 uint64_t set_total(const struct set_view *set, enum count count);

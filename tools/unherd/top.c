@@ -123,7 +123,7 @@ static bool press(struct screen *screen, int key) {
 /* Keys are obeyed at once; the numbers change when a second is over. */
 static bool run(struct top *top) {
     bool goes_on = look(top) && draw(top);
-    while (goes_on && !is_ended) {
+    while (goes_on && !is_ended && !screen_is_gone()) {
         int passed = (int)(seconds_between(top->taken, clock_now()) * 1000);
         int key = screen_key(passed < REFRESH_MS ? REFRESH_MS - passed : 1);
         if (key != ERR && !press(&top->screen, key))

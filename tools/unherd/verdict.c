@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "known_server.h"
+#include "rules.h"
 
 const char *answer_name(enum answer answer) {
     static const char *const names[] = {"helps", "would not help", "cannot"};
@@ -40,6 +41,8 @@ static const char *obstacle(const struct process *process, const struct library 
         return NULL;
     if (!elf_same_architecture(&facts, &library->facts))
         return "it is for another architecture than the library";
+    if (!elf_same_libc(&facts, &library->facts))
+        return "it is linked with another C library than the library";
     if (facts.is_go)
         return "it is a Go program, which makes no libc calls";
     return facts.has_interpreter ? NULL : "it is statically linked";
@@ -50,7 +53,7 @@ static const char *why_missing(const struct listener_facts *facts, const struct 
     if (process->has_preload)
         return "LD_PRELOAD is set, but the loader did not take it";
     if (parent && parent->has_library)
-        return "its parent has it: the environment was made anew";
+        return "its parent has it: the environment was made anew (UNHERD_EXEC=1 carries it over)";
     return "started without it";
 }
 
@@ -67,8 +70,9 @@ const char *verdict_why_missing(const struct listener_facts *facts, const struct
     return why ? why : why_missing(facts, process);
 }
 
-/* Empty where it is nowhere, or everywhere; else the first of those that do not have it. */
-static void find_missing(struct verdict *verdict, const struct listener_facts *facts) {
+/* Nothing where it is nowhere, or everywhere and at work; else the first of those that do not have
+ * it. Whether there are such. */
+static bool find_missing(struct verdict *verdict, const struct listener_facts *facts) {
     size_t with = 0;
     size_t without = 0;
     const struct process *first = NULL;
@@ -84,13 +88,24 @@ static void find_missing(struct verdict *verdict, const struct listener_facts *f
         snprintf(verdict->missing, sizeof verdict->missing,
                  "%zu that wait have not loaded the library, first %s[%d]: %s", without,
                  first->name, (int)first->pid, why_missing(facts, first));
+    else if (with && !facts->is_taken_up)
+        snprintf(verdict->missing, sizeof verdict->missing,
+                 "the library is loaded, but has left this listener alone: its variables or its "
+                 "log say why");
+    return with && first;
+}
+
+/* It is in the first of those that wait, and has taken the listener up. */
+static bool is_at_work(const struct listener_facts *facts) {
+    const struct process *first = listener_process(facts, facts->waiters.item[0].pid);
+    return facts->is_taken_up && first && first->has_library;
 }
 
 /* ---- how they wait ---- */
 
-static bool all_accept(const struct waiters *waiters) {
+static bool all_wait_with(const struct waiters *waiters, enum way way) {
     for (size_t i = 0; i < waiters->count; i++)
-        if (waiters->item[i].way != WAY_ACCEPT)
+        if (waiters->item[i].way != way)
             return false;
     return waiters->count > 0;
 }
@@ -119,27 +134,45 @@ static size_t count_siblings(const struct listener_facts *facts) {
  */
 static bool has_accept_lock(const struct listener_facts *facts) {
     const struct waiters *waiters = &facts->waiters;
-    if (waiters->most_asleep > 1 || facts->sockets.count > 1)
+    if (facts->sockets.count > 1)
         return false;
-    bool is_passed_on = waiters->most_registered == 1 && count_siblings(facts) > 1;
-    return is_passed_on || (waiters->count > 1 && waiters->is_lock_seen);
+    bool is_passed_on = all_wait_with(waiters, WAY_EPOLL) && waiters->most_registered == 1 &&
+                        count_siblings(facts) > 1;
+    return (is_passed_on && !waiters->looks_many) ||
+           (waiters->count > 1 && waiters->looks_alone > waiters->looks_many);
 }
 
-static void judge_waiting(struct verdict *verdict, const struct listener_facts *facts) {
+/* Of those whose workers gain nothing: why, or false. */
+static bool judge_useless(struct verdict *verdict, const struct listener_facts *facts) {
     const struct waiters *waiters = &facts->waiters;
     size_t workers = listener_workers(facts);
-    const struct process *first = listener_process(facts, waiters->item[0].pid);
-    if (first && first->has_library)
-        decide(verdict, HELPS, "as it is", "the library is at work, for %zu workers", workers);
-    else if (has_accept_lock(facts))
+    if (has_accept_lock(facts))
         decide(verdict, WOULD_NOT, NULL,
                "its own accept lock lets one worker wait at a time: nothing is gained until that "
                "is off");
+    else if (workers == 1 && waiters->count > 1)
+        decide(verdict, WOULD_NOT, NULL,
+               "%zu processes have one epoll instance in common, made before the fork: nobody else "
+               "can put its waiters in order",
+               waiters->count);
     else if (workers == 1)
         decide(verdict, WOULD_NOT, NULL, "a single worker waits for it: there is no herd");
-    else if (all_accept(waiters))
+    else if (facts->sockets.count > 1 && !facts->is_common)
+        decide(verdict, WOULD_NOT, NULL,
+               "its workers opened %zu sockets, each its own: nobody else could empty one",
+               facts->sockets.count);
+    else if (all_wait_with(waiters, WAY_ACCEPT))
         decide(verdict, WOULD_NOT, NULL,
                "its %zu workers block in accept(), where the kernel wakes one, in turn", workers);
+    return *verdict->reason;
+}
+
+static void judge_useful(struct verdict *verdict, const struct listener_facts *facts) {
+    const struct waiters *waiters = &facts->waiters;
+    size_t workers = listener_workers(facts);
+    if (is_at_work(facts))
+        decide(verdict, HELPS, "as it is", "the library is at work, for %zu workers: %s (%s)",
+               workers, mode_name(facts->mode), facts->why);
     else if (facts->sockets.count > 1)
         decide(verdict, HELPS, "auto",
                "it has %zu sockets of its own: a stuck worker freezes its share, unless the "
@@ -155,6 +188,18 @@ static void judge_waiting(struct verdict *verdict, const struct listener_facts *
                way_name(waiters->item[0].way));
 }
 
+static void judge_absence(struct verdict *verdict, const struct listener_facts *facts) {
+    if (facts->waiters.is_refused)
+        decide(verdict, CANNOT, NULL, "the kernel does not say who waits for it: ask as root");
+    else if (facts->has_ring)
+        decide(verdict, CANNOT, NULL,
+               "nobody was seen to wait for it, but for an io_uring: what goes through that is not "
+               "seen");
+    else
+        decide(verdict, CANNOT, NULL,
+               "nobody was seen to wait for it; if all are busy, ask again later");
+}
+
 void verdict_of(struct verdict *verdict, const struct listener_facts *facts,
                 const struct library *library) {
     *verdict = (struct verdict){.answer = WOULD_NOT};
@@ -167,13 +212,11 @@ void verdict_of(struct verdict *verdict, const struct listener_facts *facts,
     if (why_not)
         decide(verdict, CANNOT, NULL, "%s[%d]: %s", process->name, (int)process->pid, why_not);
     else if (facts->waiters.count == 0)
-        decide(verdict, facts->waiters.is_refused ? CANNOT : WOULD_NOT, NULL,
-               facts->waiters.is_refused ? "the kernel does not say who waits for it: ask as root"
-                                         : "nobody was seen to wait for it");
-    else
-        judge_waiting(verdict, facts);
-    find_missing(verdict, facts);
+        judge_absence(verdict, facts);
+    else if (!judge_useless(verdict, facts))
+        judge_useful(verdict, facts);
+    bool is_lost = find_missing(verdict, facts);
     if (facts->process_count)
         known_server_advice(verdict->advice, sizeof verdict->advice, &facts->process[0],
-                            has_accept_lock(facts), *verdict->missing);
+                            has_accept_lock(facts), is_lost);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,10 +175,11 @@ static void note_in_instance(struct look *look, int epfd) {
     }
 }
 
-/* What accept mutexes are made of. */
+/* What accept mutexes are made of. Threads of one process have others among themselves. */
 static bool is_lock(const struct asleep *asleep) {
     switch (asleep->number) {
     case SYS_futex:
+        return !(asleep->word[1] & FUTEX_PRIVATE_FLAG);
     case SYS_flock:
     case SYS_semop:
     case SYS_semtimedop:
@@ -216,7 +218,7 @@ static void look_at_call(struct look *look, pid_t thread, const struct asleep *a
         note_asleep(look, WAY_SELECT, thread, count_selected(look, asleep));
         break;
     default:
-        look->waiters->is_lock_seen |= is_lock(asleep);
+        look->waiters->is_locked |= is_lock(asleep);
     }
 }
 
@@ -231,6 +233,7 @@ static bool look_at_thread(pid_t thread, void *context) {
 /* ---- a look at all ---- */
 
 void waiters_begin(struct waiters *waiters) {
+    waiters->is_locked = false;
     for (size_t i = 0; i < waiters->count; i++)
         waiters->item[i].is_registered = waiters->item[i].is_asleep = false;
 }
@@ -250,8 +253,9 @@ void waiters_end(struct waiters *waiters) {
         asleep += waiters->item[i].is_asleep;
         registered += waiters->item[i].is_registered;
     }
-    if (waiters->most_asleep < asleep)
-        waiters->most_asleep = asleep;
+    waiters->looks_asleep += asleep || waiters->is_locked;
+    waiters->looks_many += asleep > 1;
+    waiters->looks_alone += asleep <= 1 && waiters->is_locked;
     if (waiters->most_registered < registered)
         waiters->most_registered = registered;
 }

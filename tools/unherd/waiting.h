@@ -28,9 +28,11 @@ struct waiter {
 struct waiters {
     struct waiter *item;
     size_t count;
-    size_t most_asleep;     /* how many slept in one and the same look */
     size_t most_registered; /* how many had it registered in one and the same look */
-    bool is_lock_seen;      /* a thread slept in a lock in the place of a wait */
+    bool is_locked;         /* in this look, a thread slept in a lock that processes share */
+    unsigned looks_asleep;  /* looks in which somebody slept, for the listener or such a lock */
+    unsigned looks_alone;   /* looks in which one slept at most, and another in such a lock */
+    unsigned looks_many;    /* looks in which several slept; one look is no single moment */
     bool is_refused;        /* the kernel does not show us everything */
 };
 
