@@ -31,6 +31,8 @@ CORE_SOURCES := $(filter-out $(ENTRY_SOURCES),$(wildcard shim/*.c))
 TOOL_SOURCES := $(wildcard tools/unherd/*.c)
 LOAD_SOURCES := $(wildcard tools/load/*.c)
 COST_SOURCES := $(wildcard tools/cost/*.c)
+SIM_SOURCES := $(wildcard tools/sim/*.c)
+COMMON_SOURCES := $(wildcard tools/common/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 HELPER_SOURCES := $(wildcard tests/programs/*.c tests/fuzz/*.[ch])
 
@@ -38,8 +40,9 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ENTRY_OBJECTS := $(call objects,$(ENTRY_SOURCES))
 CORE_OBJECTS := $(call objects,$(CORE_SOURCES))
 TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES))
-LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES))
 COST_OBJECTS := $(call objects,$(COST_SOURCES))
+LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES) $(COMMON_SOURCES))
+SIM_OBJECTS := $(call objects,$(SIM_SOURCES) $(COMMON_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 THREADED := handed leavers own
 HELPERS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(HELPER_SOURCES))
@@ -52,9 +55,9 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table verdicts picture losses conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-verdicts packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 FORCE
+.PHONY: all help demo check table verdicts picture losses sim sim-measure conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-verdicts packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 packages-bench FORCE
 
-all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
+all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/sim $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +95,14 @@ conformance: packages-conformance ## other people's tests, with and without the 
 
 model: packages-model ## spin on the model of the claims, and on mutations of it, which must fail
 	@tests/model/run.sh
+
+sim: packages-bench ## simulations of the queues: the tables and plots of tools/sim/README.md
+	@$(MAKE) --no-print-directory $(BUILD)/sim
+	@tools/sim/report.sh $(BUILD) tools/sim/README.md
+
+sim-measure: packages-check ## the simulation beside this machine's kernel, and what thieves cost (15 minutes)
+	@$(MAKE) --no-print-directory all
+	@tools/sim/measure.sh $(BUILD) tools/sim/README.md
 
 FUZZ_SECONDS ?= 60
 FUZZ ?= calls reuseport config carry shared
@@ -190,6 +201,9 @@ packages-musl:
 packages-arm64:
 	@tools/packages.sh build arm64
 
+packages-bench:
+	@tools/packages.sh build bench
+
 packages-fuzz:
 	@tools/packages.sh build fuzz
 
@@ -245,6 +259,9 @@ $(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -lelf -ljansson -lncursesw -ltinfo
 
 $(BUILD)/load: $(LOAD_OBJECTS)
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
+
+$(BUILD)/sim: $(SIM_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
 
 $(BUILD)/cost: $(COST_OBJECTS) $(BUILD)/core.a

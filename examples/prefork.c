@@ -7,7 +7,8 @@
  * EAGAIN and go back to sleep. That is the herd.
  *
  * It answers each request with the number of the worker that did it, and closes the connection.
- * GET /busy?ms=N blocks that worker for N ms first: a stand-in for slow disks and long loops.
+ * GET /busy?ms=N blocks that worker for N ms first (0.5 is half of one): a stand-in for slow disks
+ * and long loops.
  *
  * usage: prefork [-a ADDRESS] -p PORT [-w WORKERS]
  *   ADDRESS  127.0.0.1 if not given; 0.0.0.0, ::1, :: (IPv4 too), or unix:/path, without PORT
@@ -56,8 +57,9 @@ static time_t seconds_now(void) {
     return now.tv_sec;
 }
 
-static void sleep_ms(unsigned long ms) {
-    struct timespec rest = {.tv_sec = (long)ms / 1000, .tv_nsec = (long)ms % 1000 * 1000000};
+static void sleep_ms(double ms) {
+    long us = (long)(ms * 1000);
+    struct timespec rest = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
         ;
 }
@@ -78,8 +80,9 @@ static void drop(int fd) {
 static void answer(int fd, const char *request) {
     static const char busy[] = "GET /busy?ms=";
     if (strncmp(request, busy, sizeof busy - 1) == 0) {
-        unsigned long ms = strtoul(request + sizeof busy - 1, NULL, 10);
-        sleep_ms(ms < MAX_BUSY_MS ? ms : MAX_BUSY_MS);
+        double ms = strtod(request + sizeof busy - 1, NULL);
+        if (ms > 0)
+            sleep_ms(ms < MAX_BUSY_MS ? ms : MAX_BUSY_MS);
     }
     char body[64], response[512];
     bool understood = strncmp(request, "GET ", 4) == 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups of work need, and does nothing where they are there.
-# usage: packages.sh build|check|verdicts|conformance|model|fuzz|musl|arm64|lint ...
+# usage: packages.sh build|check|verdicts|conformance|model|fuzz|bench|musl|arm64|lint ...
 set -euo pipefail
 
 declare -A groups=(
@@ -14,6 +14,7 @@ declare -A groups=(
                  libplack-perl starman starlet twiggy iproute2 util-linux"
   [model]="spin"
   [fuzz]="clang libclang-rt-14-dev"
+  [bench]="gnuplot-nox"
   [musl]="musl-tools"
   [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
   [lint]="clang clang-tidy clang-format cppcheck shellcheck libcmocka-dev"

@@ -26,7 +26,8 @@ static enum outcome blame(int problem) {
 }
 
 /* While the connection is being made send() says EAGAIN, and then what became of it. */
-static enum outcome send_request(struct exchange *e, const struct request *request) {
+static enum outcome send_request(struct exchange *e) {
+    const struct request *request = e->request;
     ssize_t n = send(e->fd, request->text + e->sent, request->length - e->sent, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         return blame(errno);
@@ -35,11 +36,10 @@ static enum outcome send_request(struct exchange *e, const struct request *reque
     return UNDECIDED;
 }
 
-enum outcome exchange_start(struct exchange *e, const struct target *target,
-                            const struct request *request, long number) {
+enum outcome exchange_start(struct exchange *e, const struct target *target, long number) {
     e->sent = e->received = 0;
     e->fd = target_connect(target, number);
-    return e->fd < 0 ? blame(errno) : send_request(e, request);
+    return e->fd < 0 ? blame(errno) : send_request(e);
 }
 
 static enum outcome judge(const struct exchange *e, struct answer *answer, int problem) {
@@ -65,7 +65,6 @@ static enum outcome read_answer(struct exchange *e, struct answer *answer) {
     }
 }
 
-enum outcome exchange_continue(struct exchange *e, const struct request *request,
-                               struct answer *answer) {
-    return e->sent < request->length ? send_request(e, request) : read_answer(e, answer);
+enum outcome exchange_continue(struct exchange *e, struct answer *answer) {
+    return e->sent < e->request->length ? send_request(e) : read_answer(e, answer);
 }

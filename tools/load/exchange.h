@@ -21,26 +21,27 @@ enum outcome {
 
 enum { KEPT_SIZE = 4096 };
 
-struct exchange {
-    struct exchange *older, *newer; /* all that are under way, in order of `started` */
-    int fd;
-    int events; /* what epoll waits for */
-    int64_t scheduled, started;
-    size_t sent, received;
-    char kept[KEPT_SIZE]; /* the beginning of the answer, as much as fits */
-};
-
 struct request {
     char text[2048];
     size_t length;
 };
 
-/* Connects, and sends at once if it can. ANSWERED is not possible yet. */
-enum outcome exchange_start(struct exchange *e, const struct target *target,
-                            const struct request *request, long number);
+struct exchange {
+    struct exchange *older, *newer; /* all that are under way, in order of `started` */
+    int fd;
+    int events; /* what epoll waits for */
+    int64_t scheduled, started;
+    int64_t asked; /* so long the server was asked to be busy */
+    const struct request *request;
+    struct request own; /* where each asks for something else */
+    size_t sent, received;
+    char kept[KEPT_SIZE]; /* the beginning of the answer, as much as fits */
+};
+
+/* Connects, and sends its request at once if it can. ANSWERED is not possible yet. */
+enum outcome exchange_start(struct exchange *e, const struct target *target, long number);
 
 /* Its descriptor is ready: goes on as far as it can; `answer` is set when it is ANSWERED. */
-enum outcome exchange_continue(struct exchange *e, const struct request *request,
-                               struct answer *answer);
+enum outcome exchange_continue(struct exchange *e, struct answer *answer);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/argument.h"
 #include "clock.h"
 
 static const char help[] =
@@ -19,7 +20,12 @@ static const char help[] =
     "  --duration S          the earlier ones, for S seconds; latency counts from that time on\n"
     "  --count N             N connections, the next one begun when one has ended\n"
     "  --parallel C          C of them at once (1)\n"
+    "  --poisson             with --rate: R a second on average, each at a random time\n"
     "  --path PATH           what to GET (/)\n"
+    "  --busy MS[,KIND]      GET /busy?ms=N, N at random, MS on average: exp, det (all alike),\n"
+    "                        heavy (1 % a hundred times longer) or pareto (exp); latency is\n"
+    "                        then what it took beyond that\n"
+    "  --seed N              of what is random (1)\n"
     "  --timeout MS          give a connection up after so long (5000)\n"
     "  --slower-than MS      count the answers that took longer\n"
     "  --stop PID@MS+MS      SIGSTOP that process so long after the start, SIGCONT so much later\n"
@@ -33,38 +39,15 @@ static const char help[] =
     "\n"
     "examples:\n"
     "  load --connect 127.0.0.1:8080 --count 2000\n"
-    "  load --connect 127.0.0.1:8080 --rate 2000 --duration 2 --stop 4711@750+500\n";
-
-static _Noreturn void refuse(const char *option, const char *problem) {
-    fprintf(stderr, "load: %s: %s (load --help lists the options)\n", option, problem);
-    exit(2);
-}
+    "  load --connect 127.0.0.1:8080 --rate 2000 --duration 2 --stop 4711@750+500\n"
+    "  load --connect 127.0.0.1:8080 --rate 300 --duration 9 --poisson --busy 10,heavy\n";
 
 static void check(const char *option, const char *problem) {
     if (problem)
         refuse(option, problem);
 }
 
-static double number(const char *option, const char *text, double min, double max) {
-    char problem[128];
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end || !(value >= min && value <= max)) {
-        snprintf(problem, sizeof problem, "'%.40s' is not a number from %.10g to %.10g", text, min,
-                 max);
-        refuse(option, problem);
-    }
-    return value;
-}
-
-static long whole(const char *option, const char *text, double max) {
-    double value = number(option, text, 1, max);
-    if (floor(value) != value)
-        refuse(option, "not a whole number");
-    return (long)value;
-}
-
-static const char *build_request(struct request *request, const char *path) {
+const char *plan_request(struct request *request, const char *path) {
     if (*path != '/' || strpbrk(path, " \t\r\n"))
         return "a path begins with '/' and has no blanks";
     int n = snprintf(request->text, sizeof request->text,
@@ -77,12 +60,12 @@ static const char *build_request(struct request *request, const char *path) {
 
 struct asked {
     double duration;
-    const char *path;
+    const char *path; /* NULL: none was asked for */
     bool with_ack;
 };
 
 enum { CONNECT = 1, RATE, DURATION, COUNT, PARALLEL, GET_PATH, TIMEOUT, SLOWER, STOP, SIGNAL };
-enum { TSV = SIGNAL + 1, WITH_ACK, HELP };
+enum { TSV = SIGNAL + 1, WITH_ACK, POISSON, BUSY, SEED, HELP };
 
 static const struct option options[] = {
     {"connect", required_argument, NULL, CONNECT},
@@ -96,6 +79,9 @@ static const struct option options[] = {
     {"stop", required_argument, NULL, STOP},
     {"signal", required_argument, NULL, SIGNAL},
     {"with-ack", no_argument, NULL, WITH_ACK},
+    {"poisson", no_argument, NULL, POISSON},
+    {"busy", required_argument, NULL, BUSY},
+    {"seed", required_argument, NULL, SEED},
     {"tsv", no_argument, NULL, TSV},
     {"help", no_argument, NULL, HELP},
     {0},
@@ -103,6 +89,17 @@ static const struct option options[] = {
 
 static int64_t milliseconds(const char *option, const char *text) {
     return (int64_t)(number(option, text, 0.001, DURATION_MAX_S * 1000.0) * (double)NS_PER_MS);
+}
+
+/* Long ones are rare, and the server bounds them. */
+static void take_busy(struct plan *plan, const char *value) {
+    char mean[32] = "";
+    const char *comma = strchrnul(value, ',');
+    if (comma - value < (int)sizeof mean)
+        memcpy(mean, value, (size_t)(comma - value));
+    plan->busy = number("--busy", mean, 0.001, 1000);
+    if (*comma && !service_parse(&plan->service, comma + 1))
+        refuse("--busy", "behind the comma goes " SERVICE_NAMES);
 }
 
 static void take(struct plan *plan, struct asked *asked, int option, const char *value) {
@@ -118,10 +115,10 @@ static void take(struct plan *plan, struct asked *asked, int option, const char 
         asked->duration = number("--duration", value, 0.001, DURATION_MAX_S);
         return;
     case COUNT:
-        plan->count = whole("--count", value, COUNT_MAX);
+        plan->count = whole("--count", value, 1, COUNT_MAX);
         return;
     case PARALLEL:
-        plan->parallel = whole("--parallel", value, PARALLEL_MAX);
+        plan->parallel = whole("--parallel", value, 1, PARALLEL_MAX);
         return;
     case GET_PATH:
         asked->path = value;
@@ -137,6 +134,15 @@ static void take(struct plan *plan, struct asked *asked, int option, const char 
         return;
     case SIGNAL:
         check("--signal", signals_add(&plan->signals, value));
+        return;
+    case POISSON:
+        plan->poisson = true;
+        return;
+    case BUSY:
+        take_busy(plan, value);
+        return;
+    case SEED:
+        plan->seed = (uint64_t)whole("--seed", value, 0, 1e15);
         return;
     case TSV:
         plan->tsv = true;
@@ -166,21 +172,26 @@ static void finish(struct plan *plan, const struct asked *asked) {
         plan->count = (long)count;
     } else if (asked->duration > 0) {
         refuse("--duration", "goes with --rate");
+    } else if (plan->poisson) {
+        refuse("--poisson", "goes with --rate");
     }
+    if (plan->busy > 0 && asked->path)
+        refuse("--busy", "has a path of its own, and does not go with --path");
     if (!plan->count)
         refuse("--count", "is missing, or --rate and --duration");
     if (!plan->parallel)
         plan->parallel = 1;
     plan->target.spread = plan->count > 16384;
     plan->target.with_ack = asked->with_ack;
-    check("--path", build_request(&plan->request, asked->path));
+    check("--path", plan_request(&plan->request, asked->path ? asked->path : "/"));
 }
 
 void plan_parse(struct plan *plan, int argc, char **argv) {
-    struct asked asked = {.path = "/"};
+    struct asked asked = {0};
     memset(plan, 0, sizeof *plan);
     plan->timeout = 5 * NS_PER_S;
     plan->slow = NEVER;
+    plan->seed = 1;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         take(plan, &asked, option, optarg);
     if (optind < argc)

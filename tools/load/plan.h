@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/traffic.h"
 #include "exchange.h"
 #include "signals.h"
 #include "target.h"
@@ -14,7 +15,11 @@ enum { COUNT_MAX = 10000000, DURATION_MAX_S = 600, PARALLEL_MAX = 100000 };
 struct plan {
     struct target target;
     const char *target_name;
-    struct request request;
+    struct request request; /* of all, unless they ask to be busy */
+    double busy;            /* ms on average; 0: they do not */
+    enum service service;
+    bool poisson; /* at random, not evenly */
+    uint64_t seed;
     long count;
     double rate;     /* connections a second, on schedule; 0: in a closed loop */
     long parallel;   /* so many at once, in a closed loop */
@@ -26,5 +31,8 @@ struct plan {
 
 /* Leaves the program when there is nothing to run: a wrong argument (2), or --help (0). */
 void plan_parse(struct plan *plan, int argc, char **argv);
+
+/* NULL when the path could be made a request, else what is wrong with it. */
+const char *plan_request(struct request *request, const char *path);
 
 #endif

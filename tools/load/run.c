@@ -20,6 +20,9 @@ struct run {
     int epoll, timer;
     int64_t start;
     int64_t armed; /* the time at which the timer fires, or NEVER */
+    struct traffic traffic;
+    struct connection coming; /* the next one; its gap is in seconds */
+    double due;               /* it is, so many seconds after the start, if all come at random */
     long live;
     struct exchange *oldest, *newest;
     struct exchange *unused; /* linked by `newer` */
@@ -76,15 +79,34 @@ static void lose(struct run *r, struct exchange *e, enum outcome outcome) {
     end(r, e);
 }
 
+static void draw_next(struct run *r) {
+    r->coming = traffic_next(&r->traffic);
+    r->due += r->coming.gap;
+}
+
+static void prepare_request(const struct run *r, struct exchange *e) {
+    char path[64];
+    double ms = r->plan->busy * r->coming.service;
+    e->request = &r->plan->request;
+    e->asked = (int64_t)(ms * (double)NS_PER_MS);
+    if (r->plan->busy <= 0)
+        return;
+    snprintf(path, sizeof path, "/busy?ms=%.3f", ms);
+    plan_request(&e->own, path);
+    e->request = &e->own;
+}
+
 static void start_one(struct run *r, int64_t scheduled) {
     struct exchange *e = take_unused(r);
+    prepare_request(r, e);
+    draw_next(r);
     e->started = clock_now();
     e->scheduled = r->plan->rate > 0 ? scheduled : e->started;
     if (e->started - e->scheduled > r->tally->lag)
         r->tally->lag = e->started - e->scheduled;
     link_newest(r, e);
     long number = r->tally->connections++;
-    enum outcome outcome = exchange_start(e, &r->plan->target, &r->plan->request, number);
+    enum outcome outcome = exchange_start(e, &r->plan->target, number);
     struct epoll_event event = {.events = (uint32_t)e->events, .data.ptr = e};
     if (outcome == UNDECIDED && epoll_ctl(r->epoll, EPOLL_CTL_ADD, e->fd, &event) < 0)
         outcome = NOT_STARTED;
@@ -95,9 +117,9 @@ static void start_one(struct run *r, int64_t scheduled) {
 static void continue_one(struct run *r, struct exchange *e) {
     struct answer answer;
     int before = e->events;
-    enum outcome outcome = exchange_continue(e, &r->plan->request, &answer);
+    enum outcome outcome = exchange_continue(e, &answer);
     if (outcome == ANSWERED) {
-        int64_t latency = clock_now() - e->scheduled;
+        int64_t latency = clock_now() - e->scheduled - e->asked;
         tally_answer(r->tally, &answer, latency, latency > r->plan->slow);
         end(r, e);
     } else if (outcome != UNDECIDED) {
@@ -118,9 +140,10 @@ static bool all_begun(const struct run *r) {
 static int64_t next_start(const struct run *r) {
     if (all_begun(r))
         return NEVER;
-    if (r->plan->rate > 0)
-        return r->start +
-               (int64_t)((double)r->tally->connections / r->plan->rate * (double)NS_PER_S);
+    if (r->plan->rate > 0) {
+        double due = r->plan->poisson ? r->due : (double)r->tally->connections / r->plan->rate;
+        return r->start + (int64_t)(due * (double)NS_PER_S);
+    }
     return r->live < r->plan->parallel ? r->start : NEVER;
 }
 
@@ -177,6 +200,9 @@ static void prepare(struct run *r) {
     r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (r->epoll < 0 || r->timer < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->timer, &event) < 0)
         die("cannot begin");
+    traffic_begin(&r->traffic, r->plan->rate > 0 ? 1 / r->plan->rate : 0, r->plan->service,
+                  r->plan->seed);
+    draw_next(r);
     r->start = clock_now();
 }
 

@@ -29,7 +29,8 @@ static void count_worker(struct tally *tally, const char *key) {
 }
 
 void tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow) {
-    int64_t us = latency / 1000;
+    int64_t us = latency > 0 ? latency / 1000 : 0;
+    tally->sum += latency;
     tally->latencies[tally->outcomes[ANSWERED]++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     tally->slower += slow;
     tally->not_ok += answer->status / 100 != 2;
@@ -57,6 +58,10 @@ uint32_t tally_percentile(const struct tally *tally, double part) {
     long answers = tally->outcomes[ANSWERED];
     long rank = (long)ceil(part * (double)answers);
     return tally->latencies[rank < 1 ? 0 : rank > answers ? answers - 1 : rank - 1];
+}
+
+double tally_mean_us(const struct tally *tally) {
+    return (double)tally->sum / 1000 / (double)tally->outcomes[ANSWERED];
 }
 
 long tally_lost(const struct tally *tally) {

@@ -23,6 +23,7 @@ struct tally {
     long slower;    /* answers slower than --slower-than */
     int64_t lag;    /* the longest that a connection began after its time */
     int64_t took;
+    int64_t sum;         /* of the latencies, in ns */
     uint32_t *latencies; /* microseconds, of the answers; room for all connections */
     struct worker_count workers[WORKERS_MAX];
     int worker_count;
@@ -39,6 +40,8 @@ void tally_sort(struct tally *tally);
 
 /* The latency that so large a part of the answers did not exceed. There must be answers. */
 uint32_t tally_percentile(const struct tally *tally, double part);
+
+double tally_mean_us(const struct tally *tally); /* there must be answers, too */
 
 long tally_lost(const struct tally *tally);
 

@@ -1,0 +1,60 @@
+/*
+ * model: workers and shards, and who takes what from where; what the library and the kernel do,
+ * without the time they need for it.
+ *
+ * A connection comes into a shard. The kernel walks those who watch the shard, in the order in
+ * which they registered, its owner first, and wakes the first that is idle: it takes the connection
+ * at once. When all are busy the connection waits. A worker that becomes free looks at home first,
+ * then at the shards that it watches as a thief, the next one first. Whoever stole, or shares its
+ * home with others, goes to the end of the line.
+ */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "fifo.h"
+#include "heap.h"
+#include "plan.h"
+#include "waits.h"
+
+struct worker {
+    int home;
+    int reach; /* how many shards after its home it watches */
+    bool is_busy;
+    double owed; /* it was stuck for so long while it was busy, and will need that much more */
+};
+
+struct shard {
+    struct fifo fifo;
+    int owners; /* more than one where there are fewer shards than workers */
+    int watchers;
+    int present;         /* waiting here, or taken from here and in work */
+    double stolen_since; /* and nothing was taken by its owner since then; -1: that is not so */
+};
+
+struct model {
+    const struct plan *plan;
+    struct worker worker[WORKERS_MAX];
+    struct shard shard[WORKERS_MAX];
+    int *watchers; /* for each shard a row of its workers, in the order in which they are woken */
+    int served[WORKERS_MAX]; /* from which shard a worker has what it works on, -1: from none */
+    struct pool pool;
+    struct heap heap; /* of the busy workers */
+    int busy;
+    long waiting;
+    long taken, stolen; /* of those that count */
+    struct waits waits;
+};
+
+void model_begin(struct model *model, const struct plan *plan);
+void model_end(struct model *model);
+
+void model_arrive(struct model *model, double now, int shard, double service, bool counts);
+
+/* When the next worker is done, or infinity; and it is. */
+double model_next(const struct model *model);
+void model_finish_next(struct model *model);
+
+/* A worker stands still from now on, idle or in the midst of its work. */
+void model_stall(struct model *model, double now, int worker, double length);
+
+#endif

@@ -1,0 +1,47 @@
+/* What is to be simulated, as the command line or a check asks for it. Times are in mean service
+ * times, since nothing but their ratio matters. */
+#ifndef SIM_PLAN_H
+#define SIM_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/traffic.h"
+
+enum { WORKERS_MAX = 1024, CONNECTIONS_MAX = 100000000, RUNS_MAX = 1000 };
+
+/* Into which shard a connection goes. */
+enum choice {
+    BY_HASH, /* any, all alike: what the kernel's hash of the addresses comes to */
+    LEAST,   /* the one with the fewest connections, queued or in work */
+    TWO,     /* the better of two at random */
+    ROBIN    /* in turn */
+};
+
+struct plan {
+    const char *policy;
+    enum choice choice;
+    int workers;
+    int shards;  /* queues: 1 is the shared queue; fewer than workers, some share their home */
+    int steal;   /* the next shards after its home that each worker watches as a thief */
+    double load; /* connections for each worker in a mean service time */
+    enum service service;
+    double overhead; /* that each service takes longer */
+    long connections;
+    uint64_t seed;
+    int runs;           /* each with the next seed */
+    double stall;       /* how long a stuck worker is stuck; 0: none ever is */
+    double stall_every; /* the mean between two, at random */
+    int stall_workers;  /* neighbours that are stuck together */
+    double wide;        /* a thief that has met an owner stuck for so long watches all shards */
+    bool replay; /* the same connections in every run, and all of them count: the generator's */
+    bool csv, tail, check;
+};
+
+/* Leaves the program when there is nothing to run: a wrong argument (2), or --help (0). */
+void plan_parse(struct plan *plan, int argc, char **argv);
+
+/* The policy of that name, with all else as it is by default; a check goes on from there. */
+struct plan plan_of(const char *policy, int workers, double load, enum service service);
+
+#endif
