@@ -22,6 +22,20 @@ eventually() {
   done
 }
 
+# ticks: those of all processors so far, and those of them that were idle.
+ticks() {
+  awk '$1 == "cpu" { for (i = 2; i <= 9; i++) all += $i; print all, $5 }' /proc/stat
+}
+
+# For a fifth of a second most of the processors' time was nobody's.
+is_calm() {
+  local before=() after=()
+  read -ra before < <(ticks)
+  sleep 0.2
+  read -ra after < <(ticks)
+  ((2 * (after[1] - before[1]) > after[0] - before[0]))
+}
+
 # in_five_attempts MEASURE CHECK: two lines of words; for bounds that other work on the machine can spoil, but that nothing meets by chance.
 # Only the check may fail and be tried again; what goes wrong in measuring is wrong for good.
 in_five_attempts() {
@@ -32,6 +46,7 @@ in_five_attempts() {
     "${measure[@]}"
     if "${check[@]}"; then return; fi
     printf 'the %s attempt failed\n' "$attempt"
+    eventually 5 is_calm || true # other work on the machine may end
   done
   "${measure[@]}"
   "${check[@]}"
