@@ -173,6 +173,7 @@ leaves_nobody_waiting() {
 
 answers_pairs() {
   local other=$PORT
+  # shellcheck disable=SC2153 # it is another than the caller's
   if [[ $KIND == apache_prefork ]]; then other=$((PORT + 1)); fi
   /usr/bin/python3 "$TESTS/lib/pairs.py" "$PORT" "$other" 150 || fail "$KIND: not all pairs were answered"
 }

@@ -99,7 +99,7 @@ static void say_listener(const struct listener_facts *facts, const struct set_li
 static int look_below(pid_t top, const struct asked *asked, struct said *said) {
     struct target target = {.pid = top};
     struct listener_list list;
-    struct set_list sets;
+    struct set_list sets = {0};
     if (!listeners_observe(&list, &target))
         return -1;
     int count = sets_find(&sets, &target) ? (int)list.count : -1;
