@@ -49,6 +49,13 @@ has_no_watcher() {
     said || fail "$(cat said)"
 }
 
+@test "a worker that a server in the background starts only after it listens is named too" {
+  started -- background later without
+  eventually 10 has_no_watcher background later without || fail "the watcher goes on"
+  ended
+  grep -qF "[$(cat pids)] waits for it without the library: " said || fail "nothing is said"
+}
+
 @test "--require ends the server then, and its status is its own" {
   started --require -- without
   status=0

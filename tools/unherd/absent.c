@@ -100,7 +100,8 @@ static int look_below(pid_t top, const struct asked *asked, struct said *said) {
     struct target target = {.pid = top};
     struct listener_list list;
     struct set_list sets = {0};
-    if (!listeners_observe(&list, &target))
+    /* The next look comes soon, and sees workers that have been started since. */
+    if (!listeners_observe(&list, &target, false))
         return -1;
     int count = sets_find(&sets, &target) ? (int)list.count : -1;
     for (int i = 0; i < count; i++)

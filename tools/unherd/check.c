@@ -50,7 +50,7 @@ static bool read_arguments(struct request *request, int argc, char **argv) {
 static int answer_listeners(const struct request *request, const struct target *target,
                             const struct library *library) {
     struct listener_list list;
-    if (!listeners_observe(&list, target)) {
+    if (!listeners_observe(&list, target, true)) {
         complain(&check_command, "%s: %s", request->subject, strerror(errno));
         return CANNOT;
     }

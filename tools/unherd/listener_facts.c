@@ -136,11 +136,11 @@ static bool is_nobody_seen(const struct listener_list *list) {
     return false;
 }
 
-static bool look_often(struct listener_list *list) {
+static bool look_often(struct listener_list *list, bool is_patient) {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     bool good = true;
-    for (int look = 0;
-         good && list->count && look < LOOKS_MOST && (look < LOOKS || is_nobody_seen(list));
+    for (int look = 0; good && list->count && look < (is_patient ? LOOKS_MOST : LOOKS) &&
+                       (look < LOOKS || is_nobody_seen(list));
          look++) {
         if (look)
             nanosleep(&pause, NULL);
@@ -222,7 +222,7 @@ static bool ask_library(struct listener_list *list) {
     return good;
 }
 
-bool listeners_observe(struct listener_list *list, const struct target *target) {
+bool listeners_observe(struct listener_list *list, const struct target *target, bool is_patient) {
     struct listening_list listening;
     *list = (struct listener_list){0};
     if (!listening_read(&listening, target->pid ? target->pid : getpid()))
@@ -238,7 +238,7 @@ bool listeners_observe(struct listener_list *list, const struct target *target) 
         process_each(add_holder, &holding);
         search.good &= holding.good;
     }
-    if (search.good && look_often(list) && ask_library(list)) {
+    if (search.good && look_often(list, is_patient) && ask_library(list)) {
         for (size_t i = 0; i < list->count; i++)
             leave_out_others(&list->item[i]);
         return true;

@@ -31,9 +31,11 @@ struct listener_list {
     size_t count;
 };
 
-/* Looks for a third of a second, since workers come and go from their waits, and for two while
- * nobody waits. False with errno. */
-bool listeners_observe(struct listener_list *list, const struct target *target);
+/*
+ * Looks for a third of a second, since workers come and go from their waits; is_patient: and for
+ * two while nobody waits. Whoever starts meanwhile is not seen. False with errno.
+ */
+bool listeners_observe(struct listener_list *list, const struct target *target, bool is_patient);
 void listeners_free(struct listener_list *list);
 
 /* The process of that number among those that have the listener open, or NULL. */

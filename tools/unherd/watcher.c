@@ -13,9 +13,11 @@
 #include "command.h"
 
 enum {
-    LISTENS_WITHIN_MS = 60000, /* a server that takes longer is left to itself */
-    WORKERS_WITHIN_MS = 9000,  /* of its listening; in the background, one look is all */
+    LISTENS_WITHIN_MS = 60000,  /* a server that takes longer is left to itself */
+    WORKERS_WITHIN_MS = 9000,   /* of its listening */
+    BACKGROUND_WITHIN_MS = 900, /* the same, in the background: who reads stderr waits for it */
     STEP_MS = 50,
+    SOON_MS = 150, /* between looks in the first second, when most workers are started */
     GLANCE_MS = 5,
     LEAST_SHARE = 4 /* of the time, for others: a look takes long where processes are many */
 };
@@ -72,7 +74,7 @@ static bool look(struct watcher *watcher) {
     }
     if (listeners > 0 && !watcher->listened_ms)
         watcher->listened_ms = now_ms();
-    return listeners >= 0 && !(listeners > 0 && watcher->is_in_background);
+    return listeners >= 0;
 }
 
 /* Bounded in its share of the time: where processes and connections are many, a look takes long. */
@@ -80,7 +82,15 @@ static int64_t until_next(const struct watcher *watcher, int64_t worked) {
     int64_t since = now_ms() - watcher->listened_ms;
     if (!watcher->listened_ms)
         return STEP_MS + LEAST_SHARE * worked;
-    return since < 1000 ? 1000 - since : 2 * since;
+    return since < 1000 ? SOON_MS + LEAST_SHARE * worked : 2 * since;
+}
+
+/* A server in the background may start its workers only after it has gone there. */
+static bool is_over(const struct watcher *watcher, int64_t begun) {
+    if (!watcher->listened_ms)
+        return now_ms() - begun > LISTENS_WITHIN_MS;
+    return now_ms() - watcher->listened_ms >
+           (watcher->is_in_background ? BACKGROUND_WITHIN_MS : WORKERS_WITHIN_MS);
 }
 
 static void watch(struct watcher *watcher) {
@@ -90,8 +100,7 @@ static void watch(struct watcher *watcher) {
         if (!look(watcher))
             return;
         int64_t worked = milliseconds(CLOCK_PROCESS_CPUTIME_ID) - before;
-        if (now_ms() - (watcher->listened_ms ? watcher->listened_ms : begun) >
-            (watcher->listened_ms ? WORKERS_WITHIN_MS : LISTENS_WITHIN_MS))
+        if (is_over(watcher, begun))
             return;
         pause_for(watcher, until_next(watcher, worked));
     }
