@@ -133,8 +133,12 @@ static bool is_anothers(struct watch *watch, const struct accept_call *call,
  * left was not woken in vain. */
 static void count_empty(struct watch *watch, const struct shard_set *set) {
     uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
-    if (atomic_load_explicit(&watch->counted_in, memory_order_relaxed) != wait)
-        stats_count(set, watch->place, COUNT_EMPTY);
+    if (atomic_load_explicit(&watch->counted_in, memory_order_relaxed) == wait)
+        return;
+    stats_count(set, watch->place, COUNT_EMPTY);
+    if (atomic_load_explicit(&watch->found_in, memory_order_relaxed) == wait &&
+        worker_is_not_alone(set))
+        set_kick(set);
 }
 
 static int accept_from_one(const struct shard *own, struct watch *watch,

@@ -114,8 +114,8 @@ void shards_rotate(struct watch *watch, int shard) {
 }
 
 /* Those of the watch's shards where something is queued; where the kernel will not say
- * (RLIMIT_NOFILE below their number), all. */
-static void find_queued(const struct watch *watch, struct shard_bits *queued) {
+ * (RLIMIT_NOFILE below their number), all. Whether it has said so of any. */
+static bool find_queued(const struct watch *watch, struct shard_bits *queued) {
     struct shard own = watch_shard(watch);
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
@@ -129,14 +129,16 @@ static void find_queued(const struct watch *watch, struct shard_bits *queued) {
     for (nfds_t i = 0; i < count && ready; i++)
         if (ready < 0 || list[i].revents)
             bits_add(queued, shards[i]);
+    return ready > 0;
 }
 
 /* A new registration reports what is there already. */
-void shards_look(struct watch *watch) {
+bool shards_look(struct watch *watch) {
     struct shard_bits queued;
-    find_queued(watch, &queued);
+    bool is_sure = find_queued(watch, &queued);
     BITS_EACH (shard, &queued)
         shards_rotate(watch, shard);
+    return is_sure;
 }
 
 bool shards_has_some(const struct watch *watch, int shard) {

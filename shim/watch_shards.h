@@ -45,8 +45,8 @@ void shards_register_kick(struct watch *watch, const struct shard_set *set);
 void shards_repair(struct watch *watch);
 
 /* What is queued at shards of the watch, and the instance may not have been told of, it is told of.
- */
-void shards_look(struct watch *watch);
+ * Whether something is, as the kernel says. */
+bool shards_look(struct watch *watch);
 
 /* Whether something is queued at that shard. */
 bool shards_has_some(const struct watch *watch, int shard);

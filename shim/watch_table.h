@@ -88,6 +88,7 @@ struct watch {
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
+    _Atomic uint32_t found_in;   /* instance->waits when something was queued before the wait */
     _Atomic uint32_t counted_in; /* instance->waits when an accept was last counted */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */

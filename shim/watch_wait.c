@@ -48,8 +48,8 @@ static void look_for_leavings(struct watch *watch) {
         /* Edge-triggered, what a server leaves for later would be reported at every wait. */
         is_due |= !(watch->asked & EPOLLET) && atomic_load(&set->shared->workers) > 1;
     }
-    if (is_due)
-        shards_look(watch);
+    if (is_due && shards_look(watch))
+        atomic_store(&watch->found_in, atomic_load(&watch->instance->waits));
 }
 
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */

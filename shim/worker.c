@@ -231,17 +231,21 @@ void worker_begin_wait(const struct shard_set *set, uint64_t who) {
     atomic_store(&set->shared->waiter, who);
 }
 
-/* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
- * there first and came back: one that died waiting says nothing. */
-bool worker_end_wait(const struct shard_set *set, uint64_t who) {
+bool worker_is_not_alone(const struct shard_set *set) {
     struct shard_bits listening;
-    uint64_t seen = who;
-    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
-        return false;
     uint32_t generation = atomic_load(&set->shared->generation);
     if (atomic_exchange(&set->shared->concurrent, generation) == generation)
         return false;
-    log_line(LOG_DEBUG, "two workers wait at once: no accept mutex");
+    log_line(LOG_DEBUG, "two workers are at work at once: no accept mutex");
     worker_listening(set, &listening);
     return !is_few(set, &listening);
+}
+
+/* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
+ * there first and came back: one that died waiting says nothing. */
+bool worker_end_wait(const struct shard_set *set, uint64_t who) {
+    uint64_t seen = who;
+    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
+        return false;
+    return worker_is_not_alone(set);
 }

@@ -102,4 +102,12 @@ bool worker_may_be_one_at_a_time(const struct shard_set *set);
 void worker_begin_wait(const struct shard_set *set, uint64_t who);
 bool worker_end_wait(const struct shard_set *set, uint64_t who);
 
+/*
+ * The same by other evidence: a worker looked before it waited, something was queued, and then it
+ * was not. Whoever took that held no mutex together with this one. It is all that shows it to
+ * workers whose memory is not common (Node's, uvicorn's), who are never seen to wait at once.
+ * Returns as worker_end_wait().
+ */
+bool worker_is_not_alone(const struct shard_set *set);
+
 #endif
