@@ -47,11 +47,11 @@ static int accept_or_wait(const struct shard *own, const struct accept_call *cal
     bool is_limited = false;
     int fd;
     while ((fd = watch_accept(own, call)) < 0 && errno == EAGAIN) {
-        if (is_first && !blocks_itself(own, call->fd)) {
-            errno = EAGAIN;
-            break;
-        }
         if (is_first) {
+            if (!blocks_itself(own, call->fd)) {
+                errno = EAGAIN;
+                return -1;
+            }
             limit = limit_of(call->fd);
             is_limited = clock_is_positive(limit);
             end = clock_plus(clock_now(), limit, 1);

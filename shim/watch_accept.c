@@ -12,10 +12,10 @@
 #include <pthread.h>
 
 #include "attendant.h"
-#include "local.h"
 #include "real.h"
 #include "watch_current.h"
 #include "watch_shards.h"
+#include "watch_turns.h"
 #include "worker.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
@@ -66,84 +66,9 @@ static int take(const struct shard *own, int shard, const struct accept_call *ca
     return call->accept(fd, call);
 }
 
-/*
- * To the end of the shard's queue of waiters, and at once, not before the next wait: whoever is not
- * woken for the next connection must not be told of it either, when it comes round to wait while
- * the one that was woken is still on its way. Once for each wait; a loop of accepts leaves the
- * rest to the next one, and so does a handler that came while the guard was held.
- */
-static void rotate(struct watch *watch, const struct shard_set *set, int shard) {
-    struct instance *instance = watch->instance;
-    uint32_t wait = atomic_load_explicit(&instance->waits, memory_order_relaxed);
-    bool is_first = atomic_exchange(&watch->rotated_in, wait) != wait;
-    if (is_first && instance_is_mine(instance) && guard_enter()) {
-        if (atomic_load(&watch->set) == set) /* another thread may have ended it */
-            shards_rotate(watch, shard);
-        guard_leave();
-        return;
-    }
-    atomic_fetch_or(&watch->to_rotate[shard / 64], UINT64_C(1) << (shard % 64));
-    atomic_store(&instance->work, true);
-}
-
-/* A shared queue, once enough was taken from it. */
-static void count_taken(struct watch *watch, const struct shard_set *set, int shard) {
-    unsigned every = set_policy(set).rotate;
-    if (!every || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
-        return;
-    if (watch_is_off(watch, set) ||
-        atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 < every)
-        return;
-    atomic_store_explicit(&watch->taken, 0, memory_order_relaxed);
-    rotate(watch, set, shard);
-}
-
-/* Whether the kernel has told the instance of connections, asked without a wait. A kick that comes
- * along is not reported again. */
-static bool is_told_now(const struct watch *watch) {
-    struct epoll_event events[16];
-    bool is_told = false;
-    int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
-    for (int i = 0; i < count; i++) {
-        if (events[i].events & EPOLLOUT)
-            atomic_store(&watch->instance->work, true);
-        else
-            is_told |= events[i].data.u64 == atomic_load(&watch->data);
-    }
-    return is_told;
-}
-
-/*
- * Servers that wait with poll or select try accept before they wait (gunicorn, unicorn), and would
- * snatch the connection for which another worker has just been woken. One of which this worker was
- * not told is that worker's: there is nothing to be had. A worker that was passed over, because it
- * was busy, was told too.
- */
-static bool is_anothers(struct watch *watch, const struct accept_call *call,
-                        const struct shard *own) {
-    if (!watch->instance->is_own || !instance_is_mine(watch->instance) ||
-        set_mode(own->set) != MODE_EXCLUSIVE)
-        return false;
-    if (atomic_load(&watch->told) || set_blocks(own->set, own->number, call->fd))
-        return false;
-    return !is_told_now(watch);
-}
-
-/* Once for each wait, and not where that has brought a connection: who accepts until there is none
- * left was not woken in vain. */
-static void count_empty(struct watch *watch, const struct shard_set *set) {
-    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
-    if (atomic_load_explicit(&watch->counted_in, memory_order_relaxed) == wait)
-        return;
-    stats_count(set, watch->place, COUNT_EMPTY);
-    if (atomic_load_explicit(&watch->found_in, memory_order_relaxed) == wait &&
-        worker_is_not_alone(set))
-        set_kick(set);
-}
-
 static int accept_from_one(const struct shard *own, struct watch *watch,
                            const struct accept_call *call) {
-    if (watch && is_anothers(watch, call, own))
+    if (watch && turns_is_anothers(watch, call, own))
         return nothing();
     int fd = call->accept(call->fd, call);
     if (!watch)
@@ -151,9 +76,9 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     if (fd >= 0) {
         stats_count(own->set, watch->place, COUNT_HOME);
-        count_taken(watch, own->set, own->number);
+        turns_count_taken(watch, own->set, own->number);
     } else if (errno == EAGAIN)
-        count_empty(watch, own->set);
+        turns_count_empty(watch, own->set);
     return fd;
 }
 
@@ -161,7 +86,7 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
     if (!watch_is_off(watch, set))
-        rotate(watch, set, shard);
+        turns_rotate(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
     bool is_stuck = worker_took_stolen(set, shard);
@@ -246,7 +171,7 @@ static void note_home(const struct shard *own, struct watch *watch, int own_fd) 
     stats_count(set, watch->place, COUNT_HOME);
     worker_took_home(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
-        count_taken(watch, set, home);
+        turns_count_taken(watch, set, home);
     pass_on_neighbours(own, watch, own_fd);
 }
 
@@ -318,7 +243,7 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
         fd = take_left_over(own, watch, call);
     if (fd >= 0)
         return fd;
-    if (watch && set_is_one_queue(own->set) && is_anothers(watch, call, own))
+    if (watch && set_is_one_queue(own->set) && turns_is_anothers(watch, call, own))
         return nothing();
     fd = take(own, home_of(own, watch), call);
     if (fd >= 0 && watch)
@@ -327,7 +252,7 @@ static int try_all(const struct shard *own, struct watch *watch, const struct ac
         return fd;
     fd = steal(own, watch, call);
     if (fd < 0 && errno == EAGAIN && watch)
-        count_empty(watch, own->set);
+        turns_count_empty(watch, own->set);
     return fd;
 }
 
@@ -357,17 +282,11 @@ static bool is_worker(const struct watch *watch, const struct shard_set *set) {
     return watch && (set->count == 1 ? watch->begun : watch->has_home);
 }
 
-/* What is counted of this wait is counted. */
-static void note_counted(struct watch *watch) {
-    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
-    atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
-}
-
 static int accept_as_worker(const struct shard *own, struct watch *watch,
                             const struct accept_call *call) {
     int fd = accept_as(own, watch, call);
     if (fd >= 0 || errno == EAGAIN)
-        note_counted(watch);
+        turns_note_counted(watch);
     if (fd >= 0)
         watch_note_hesitation(watch, own->set);
     return fd;

@@ -122,9 +122,11 @@ static void end_orphaned(struct instance *instance, int orphaned) {
 
 void watch_end_orphaned(void) {
     for (unsigned i = 0; i < INSTANCE_LIMIT; i++) {
-        int orphaned = atomic_exchange(&instance_at(i)->orphaned, 0);
-        if (orphaned && instance_at(i)->references > 0)
-            end_orphaned(instance_at(i), orphaned);
+        struct instance *instance = instance_at(i);
+        int orphaned =
+            atomic_load(&instance->orphaned) ? atomic_exchange(&instance->orphaned, 0) : 0;
+        if (orphaned && instance->references > 0)
+            end_orphaned(instance, orphaned);
     }
 }
 

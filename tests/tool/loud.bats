@@ -34,6 +34,10 @@ watchers_of() {
   ps -eo comm=,args= | grep '^unherd-watch' | grep -cF "$TESTS/tool/apart.py $*" || true
 }
 
+has_a_watcher() {
+  [[ $(watchers_of "$@") -eq 1 ]]
+}
+
 has_no_watcher() {
   [[ $(watchers_of "$@") -eq 0 ]]
 }
@@ -68,7 +72,7 @@ has_no_watcher() {
 
 @test "with the library in all of them nothing is said, nor ended" {
   started --require -- with with
-  eventually 10 test "$(watchers_of with with)" -eq 1 || fail "nobody watches"
+  eventually 5 has_a_watcher with with || fail "nobody watches"
   eventually 2 has_lines said 1 && fail "$(cat said)"
   ended
   [[ $status -eq 0 && ! -s said ]] || fail "status $status: $(cat said)"

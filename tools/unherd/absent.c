@@ -8,7 +8,6 @@
 #include "asked_mode.h"
 #include "command.h"
 #include "listener_facts.h"
-#include "statistics.h"
 #include "verdict.h"
 
 /* ---- once ---- */
@@ -74,39 +73,29 @@ static bool has_library(const struct listener_facts *facts) {
     return false;
 }
 
-static const struct set_view *find_set(const struct set_list *sets, const char *address) {
-    for (size_t i = 0; i < sets->count; i++)
-        if (!strcmp(sets->item[i].address, address))
-            return &sets->item[i];
-    return NULL;
-}
-
-static void say_listener(const struct listener_facts *facts, const struct set_list *sets,
-                         const struct asked *asked, struct said *said) {
+static void say_listener(const struct listener_facts *facts, const struct asked *asked,
+                         struct said *said) {
     enum mode wanted = asked_mode(asked->config, facts->address);
-    const struct set_view *set = find_set(sets, facts->address);
     if (wanted == MODE_OFF)
         return;
     say_processes(facts, asked, said);
-    if (!set && has_library(facts))
+    if (!facts->is_taken_up && has_library(facts))
         say(said, "%s: left alone by the library; with UNHERD_LOG=info it says why",
             facts->address);
-    else if (set && wanted == MODE_REUSEPORT && set->began_as != MODE_REUSEPORT)
-        say(said, "%s: %s, not reuseport: %s", facts->address, mode_name(set->began_as), set->why);
+    else if (facts->is_taken_up && wanted == MODE_REUSEPORT && facts->mode != MODE_REUSEPORT)
+        say(said, "%s: %s, not reuseport: %s", facts->address, mode_name(facts->mode), facts->why);
 }
 
 /* How many listeners a process and what descends from it have; -1: that cannot be seen. */
 static int look_below(pid_t top, const struct asked *asked, struct said *said) {
     struct target target = {.pid = top};
     struct listener_list list;
-    struct set_list sets = {0};
     /* The next look comes soon, and sees workers that have been started since. */
     if (!listeners_observe(&list, &target, false))
         return -1;
-    int count = sets_find(&sets, &target) ? (int)list.count : -1;
+    int count = (int)list.count;
     for (int i = 0; i < count; i++)
-        say_listener(&list.item[i], &sets, asked, said);
-    sets_free(&sets);
+        say_listener(&list.item[i], asked, said);
     listeners_free(&list);
     return count;
 }

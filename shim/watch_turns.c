@@ -1,0 +1,87 @@
+#include "watch_turns.h"
+
+#include "local.h"
+#include "real.h"
+#include "watch_shards.h"
+#include "worker.h"
+
+/*
+ * To the end of the shard's queue of waiters, and at once, not before the next wait: whoever is not
+ * woken for the next connection must not be told of it either, when it comes round to wait while
+ * the one that was woken is still on its way. Once for each wait; a loop of accepts leaves the
+ * rest to the next one, and so does a handler that came while the guard was held.
+ */
+void turns_rotate(struct watch *watch, const struct shard_set *set, int shard) {
+    struct instance *instance = watch->instance;
+    uint32_t wait = atomic_load_explicit(&instance->waits, memory_order_relaxed);
+    bool is_first = atomic_exchange(&watch->rotated_in, wait) != wait;
+    if (is_first && instance_is_mine(instance) && guard_enter()) {
+        if (atomic_load(&watch->set) == set) /* another thread may have ended it */
+            shards_rotate(watch, shard);
+        guard_leave();
+        return;
+    }
+    atomic_fetch_or(&watch->to_rotate[shard / 64], UINT64_C(1) << (shard % 64));
+    atomic_store(&instance->work, true);
+}
+
+/* A shared queue, once enough was taken from it. */
+void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard) {
+    unsigned every = set_policy(set).rotate;
+    if (!every || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
+        return;
+    if (watch_is_off(watch, set) ||
+        atomic_fetch_add_explicit(&watch->taken, 1, memory_order_relaxed) + 1 < every)
+        return;
+    atomic_store_explicit(&watch->taken, 0, memory_order_relaxed);
+    turns_rotate(watch, set, shard);
+}
+
+/* Whether the kernel has told the instance of connections, asked without a wait. A kick that comes
+ * along is not reported again. */
+static bool is_told_now(const struct watch *watch) {
+    struct epoll_event events[16];
+    bool is_told = false;
+    int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
+    for (int i = 0; i < count; i++) {
+        if (events[i].events & EPOLLOUT)
+            atomic_store(&watch->instance->work, true);
+        else
+            is_told |= events[i].data.u64 == atomic_load(&watch->data);
+    }
+    return is_told;
+}
+
+/*
+ * Servers that wait with poll or select try accept before they wait (gunicorn, unicorn), and would
+ * snatch the connection for which another worker has just been woken. One of which this worker was
+ * not told is that worker's: there is nothing to be had. A worker that was passed over, because it
+ * was busy, was told too.
+ */
+bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
+                       const struct shard *own) {
+    if (!watch->instance->is_own || !instance_is_mine(watch->instance) ||
+        set_mode(own->set) != MODE_EXCLUSIVE)
+        return false;
+    if (atomic_load(&watch->told) || set_blocks(own->set, own->number, call->fd))
+        return false;
+    return !is_told_now(watch);
+}
+
+/* Once for each wait, and not where that has brought a connection: who accepts until there is none
+ * left was not woken in vain. */
+void turns_count_empty(struct watch *watch, const struct shard_set *set) {
+    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
+    if (atomic_load_explicit(&watch->counted_in, memory_order_relaxed) == wait)
+        return;
+    stats_count(set, watch->place, COUNT_EMPTY);
+    if (atomic_load_explicit(&watch->found_in, memory_order_relaxed) == wait &&
+        worker_is_not_alone(set))
+        set_kick(set);
+}
+
+/* What is counted of this wait is counted. */
+void turns_note_counted(struct watch *watch) {
+    uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
+    atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
+}

@@ -1,0 +1,25 @@
+/*
+ * watch turns: whose turn it is at a queue that several workers wait for, and what is counted of an
+ * accept.
+ */
+#ifndef UNHERD_WATCH_TURNS_H
+#define UNHERD_WATCH_TURNS_H
+
+#include "watch.h"
+#include "watch_table.h"
+
+/* To the end of the shard's queue of waiters, once for each wait; errno may change. */
+void turns_rotate(struct watch *watch, const struct shard_set *set, int shard);
+
+/* A connection was taken from a shard that several sit at: to its end, once enough were. */
+void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard);
+
+/* Whether what is queued is another worker's, who has just been woken for it. */
+bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
+                       const struct shard *own);
+
+/* An accept has found nothing, or anything: what the statistics count of this wait. */
+void turns_count_empty(struct watch *watch, const struct shard_set *set);
+void turns_note_counted(struct watch *watch);
+
+#endif
