@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 6, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 7, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -76,7 +76,8 @@ struct shared {
     _Atomic uint32_t policy;     /* policy.h; written by the tool alone, once made */
     _Atomic uint32_t followed;   /* the last that all workers were told of */
     _Atomic uint32_t is_servers; /* 1: the server shards by itself */
-    _Atomic int32_t kick_fd; /* the number of the set's eventfd in its processes, for the tool */
+    _Atomic int32_t kick_fd;   /* the number of the set's eventfd in its processes, for the tool */
+    _Atomic uint32_t stuck_ms; /* when a stuck owner was last met, and all were told; 0: never */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
     _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */

@@ -1,7 +1,8 @@
 /*
  * stats: what the tool reads of a set in the shared memory: a place for each worker, which it
  * alone writes, and totals of those that are gone. Nothing of it decides anything, except that a
- * worker that hesitates asks whether others were idle.
+ * worker that hesitates asks whether others were idle, and a thief whose owners are at work for
+ * long.
  */
 #ifndef UNHERD_STATS_H
 #define UNHERD_STATS_H
@@ -20,6 +21,11 @@ void stats_leave(const struct shard_set *set, int place);
 
 /* Whether another worker has been waiting since then, and is still. */
 bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then);
+
+/* The homes of workers that neither began nor ended a wait for so many milliseconds: they are at
+ * work, or wait. */
+void stats_unchanged(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *at_work,
+                     struct shard_bits *waiting);
 
 /* The socket of a shard. */
 void stats_shard(const struct shard_set *set, int shard, int fd);

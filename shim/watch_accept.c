@@ -15,8 +15,10 @@
 #include "real.h"
 #include "watch_current.h"
 #include "watch_shards.h"
+#include "watch_stuck.h"
 #include "watch_turns.h"
 #include "worker.h"
+#include "worker_stuck.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
 static struct watch *watch_of(const struct shard *own) {
@@ -89,12 +91,9 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
         turns_rotate(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
-    bool is_stuck = worker_took_stolen(set, shard);
-    if (is_stuck && set_steal(set) &&
-        atomic_load_explicit(&watch->is_partial, memory_order_relaxed)) {
-        atomic_store(&watch->wide, true);
-        atomic_store(&watch->instance->work, true);
-    }
+    if (worker_took_stolen(set, shard) && set_steal(set) &&
+        atomic_load_explicit(&watch->is_partial, memory_order_relaxed))
+        stuck_tell(set, shard);
 }
 
 /* Whom an accept is for: a worker, or nobody that waits here. Of one queue all have the same; and
@@ -169,7 +168,7 @@ static void note_home(const struct shard *own, struct watch *watch, int own_fd) 
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_HOME);
-    worker_took_home(set, home);
+    worker_is_there(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
         turns_count_taken(watch, set, home);
     pass_on_neighbours(own, watch, own_fd);

@@ -5,7 +5,9 @@
 #include "local.h"
 #include "log.h"
 #include "watch_shards.h"
+#include "watch_stuck.h"
 #include "worker.h"
+#include "worker_stuck.h"
 
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
     *ours = (struct shard_bits){0};
@@ -167,17 +169,17 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 static void look_again(struct watch *watch, const struct shard_set *set) {
     struct shard_bits ours;
     struct shard_bits view;
+    struct shard_bits stuck;
     struct shard_bits listening;
     bool unproven = false;
     worker_listening(set, &listening);
     shards_of_process(set, &ours);
-    worker_view(set, watch->home, &ours, &view, &unproven);
+    stuck_find(watch, set, &ours, &stuck);
+    worker_view(set, watch->home, &ours, &stuck, &view, &unproven);
     if (unproven) {
         atomic_store(&watch->instance->probing, true);
         watch->seen_generation = 0; /* until it is proven, every wait looks again */
     }
-    if (atomic_load(&watch->wide))
-        view = listening;
     if (watch->lets_go_late)
         stay_where_some_wait(watch, set, &view, unproven);
     if (shards_is_alone(watch, set))
@@ -189,17 +191,20 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
             sync_shard(watch, set, i, bits_has(&view, i));
 }
 
-/* Whether there is something to look at: the claims, or what was refused some waits ago. */
-static bool is_due(struct watch *watch, uint32_t generation, uint32_t concurrent) {
-    bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
-    if (!is_same && watch->seen_generation)
-        atomic_store(&watch->wide,
-                     false); /* other workers, or other homes: it may not be needed any more */
-    bool is_widening = atomic_load(&watch->wide) && atomic_load(&watch->is_partial);
+static bool is_time_to_retry(struct watch *watch) {
     if (!watch->retry)
-        return !is_same || is_widening;
+        return false;
     atomic_store(&watch->instance->work, true);
-    return --watch->retry == 0 || !is_same || is_widening;
+    return --watch->retry == 0;
+}
+
+/* Whether there is something to look at: the claims, what was refused some waits ago, or who is
+ * stuck. */
+static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t generation,
+                   uint32_t concurrent) {
+    bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
+    bool is_retry = is_time_to_retry(watch);
+    return !is_same || stuck_is_due(watch, set) || is_retry;
 }
 
 static void sync_claims(struct watch *watch, struct shard_set *set) {
@@ -208,7 +213,7 @@ static void sync_claims(struct watch *watch, struct shard_set *set) {
     uint32_t generation = atomic_load(&set->shared->generation);
     uint32_t concurrent = atomic_load(&set->shared->concurrent);
     move_to_own_home(watch, set, generation);
-    if (!is_due(watch, generation, concurrent))
+    if (!is_due(watch, set, generation, concurrent))
         return;
     watch->seen_generation = generation;
     watch->seen_concurrent = concurrent;

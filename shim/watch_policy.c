@@ -4,6 +4,7 @@
  */
 #include "watch_shards.h"
 #include "worker.h"
+#include "worker_stuck.h"
 
 bool watch_is_off(const struct watch *watch, const struct shard_set *set) {
     if (set_mode(set) != MODE_OFF)
@@ -12,10 +13,16 @@ bool watch_is_off(const struct watch *watch, const struct shard_set *set) {
     return !watch->instance->is_own || !set_blocks(set, watch->own, watch->fd);
 }
 
-bool watch_has_new_policy(const struct instance *instance) {
+static bool has_news(const struct watch *watch, const struct shard_set *set) {
+    return set_policy_word(set) != watch->seen_policy ||
+           (atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
+            worker_stuck_news(set) != watch->seen_stuck);
+}
+
+bool watch_has_news(const struct instance *instance) {
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load_explicit(&watch->set, memory_order_relaxed);
-        if (set && watch->begun && set_policy_word(set) != watch->seen_policy)
+        if (set && watch->begun && has_news(watch, set))
             return true;
     }
     return false;
@@ -35,7 +42,6 @@ void watch_follow(struct watch *watch, struct shard_set *set, uint32_t word) {
     bool is_one_queue = set_is_one_queue_by(set, word);
     watch->seen_policy = word;
     watch->seen_generation = watch->tried_generation = 0; /* all is looked at again */
-    atomic_store(&watch->wide, false);
     if (was_one_queue && !is_one_queue) {
         watch->lets_go_late = true;
         announce_first(watch, set);

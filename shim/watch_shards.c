@@ -113,15 +113,14 @@ void shards_rotate(struct watch *watch, int shard) {
     stats_count_alone(atomic_load(&watch->set), watch->place, COUNT_ROTATIONS);
 }
 
-/* Those of the watch's shards where something is queued; where the kernel will not say
- * (RLIMIT_NOFILE below their number), all. Whether it has said so of any. */
-static bool find_queued(const struct watch *watch, struct shard_bits *queued) {
+bool shards_find_queued(const struct watch *watch, const struct shard_bits *among,
+                        struct shard_bits *queued) {
     struct shard own = watch_shard(watch);
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     nfds_t count = 0;
     *queued = (struct shard_bits){0};
-    BITS_EACH (shard, &watch->registered) {
+    BITS_EACH (shard, among) {
         shards[count] = shard;
         list[count++] = (struct pollfd){.fd = set_fd(&own, shard, watch->fd), .events = POLLIN};
     }
@@ -135,7 +134,7 @@ static bool find_queued(const struct watch *watch, struct shard_bits *queued) {
 /* A new registration reports what is there already. */
 bool shards_look(struct watch *watch) {
     struct shard_bits queued;
-    bool is_sure = find_queued(watch, &queued);
+    bool is_sure = shards_find_queued(watch, &watch->registered, &queued);
     BITS_EACH (shard, &queued)
         shards_rotate(watch, shard);
     return is_sure;
@@ -150,7 +149,7 @@ bool shards_has_some(const struct watch *watch, int shard) {
 
 bool shards_leave_some(const struct watch *watch) {
     struct shard_bits queued;
-    find_queued(watch, &queued);
+    shards_find_queued(watch, &watch->registered, &queued);
     return bits_count(&queued);
 }
 

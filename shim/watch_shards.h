@@ -22,8 +22,9 @@ bool watch_renew(struct watch *watch, const struct shard_set *set);
 /* Whether the watch is to be as it would be without us: its own registration and place. */
 bool watch_is_off(const struct watch *watch, const struct shard_set *set);
 
-/* Whether some watch of the instance has not followed its set's policy yet; no system call. */
-bool watch_has_new_policy(const struct instance *instance);
+/* Whether some watch of the instance has not followed its set's policy yet, or not looked yet who
+ * is stuck; no system call. */
+bool watch_has_news(const struct instance *instance);
 
 /* The set's policy is another than the watch has followed: does what is the watch's own to do. */
 void watch_follow(struct watch *watch, struct shard_set *set, uint32_t word);
@@ -66,6 +67,11 @@ void shards_settle(struct watch *watch);
 
 /* The claims have changed: watches what is now to be watched, behind each shard's owner. */
 void shards_sync(struct watch *watch);
+
+/* Those of some shards where something is queued; where the kernel will not say (RLIMIT_NOFILE
+ * below their number), all. Whether it has said so of any. */
+bool shards_find_queued(const struct watch *watch, const struct shard_bits *among,
+                        struct shard_bits *queued);
 
 /* What the instance's watches of the set left to one that has ended comes back to them. */
 void shards_take_back(struct instance *instance, struct shard_set *set);

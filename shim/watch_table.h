@@ -73,8 +73,10 @@ struct watch {
     uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
     _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
     uint32_t seen_concurrent;          /* the same of `concurrent` */
-    _Atomic bool wide; /* owners are stuck for long: it watches every shard, neighbour or not */
-    _Atomic bool is_partial; /* there are shards that it does not watch */
+    _Atomic uint32_t seen_stuck; /* worker_stuck_news() when it last looked which owners are */
+    bool sees_stuck;             /* some were; it looks again */
+    uint64_t looked_ms;          /* when that was, by clock_coarse_ms() */
+    _Atomic bool is_partial;     /* there are shards that it does not watch */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
     _Atomic bool kicks_itself;      /* the kick's own registration reports it once */
     _Atomic bool was_kicked;        /* and has not looked since whether something is queued */

@@ -11,6 +11,7 @@
 #include "watch_events.h"
 #include "watch_shards.h"
 #include "worker.h"
+#include "worker_stuck.h"
 
 _Thread_local struct instance *watch_current;
 
@@ -54,8 +55,8 @@ static void look_for_leavings(struct watch *watch) {
 
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */
 static void prepare_all(struct instance *instance) {
-    bool is_due = atomic_load_explicit(&instance->work, memory_order_relaxed) ||
-                  watch_has_new_policy(instance);
+    bool is_due =
+        atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance);
     if (!is_due || !instance_is_mine(instance) || !guard_enter())
         return;
     atomic_store(&instance->work, false);
@@ -143,6 +144,12 @@ static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     return count == 0 && is_shortened ? -2 : count;
 }
 
+/* A server may keep the listener registered, and not ask for connections. */
+static bool waits_for_home(const struct watch *watch) {
+    return (atomic_load_explicit(&watch->asked, memory_order_relaxed) & EPOLLIN) &&
+           atomic_load_explicit(&watch->armed, memory_order_relaxed);
+}
+
 static void note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
@@ -151,8 +158,11 @@ static void note_wait(struct instance *instance, bool begins) {
         atomic_store_explicit(&instance->ended_ms, now, memory_order_relaxed);
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (set)
-            stats_wait(set, watch->place, is_in, now);
+        if (!set)
+            continue;
+        stats_wait(set, watch->place, is_in, now);
+        if (begins && watch->has_home && waits_for_home(watch))
+            worker_is_there(set, watch->home);
     }
 }
 

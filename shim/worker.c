@@ -3,17 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
-
-/* Longer than an honest request keeps an owner from its shard; shorter than a client's patience. */
-enum { STUCK_MS = 100 };
-
-/* Longer than an owner that has enough to do stays away from its shard; and for how long it is
- * remembered that one did. */
-enum { SLOW_MS = 20, REMEMBERED_MS = 2000 };
 
 static int record_lock(const struct shard_set *set, int command, short type, int shard,
                        struct flock *lock) {
@@ -122,27 +114,33 @@ void worker_release(struct shard_set *set, int shard) {
         worker_announce(set, shard);
 }
 
-static bool is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {
+bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {
     return !bits_has(ours, shard) && !is_claimed_elsewhere(set, shard);
 }
 
-/* Home, the next `steal` listening shards after it in a ring, and the orphans. */
+/*
+ * Home, the next `steal` listening shards after it in a ring, and those that nobody looks after:
+ * orphans, and shards of owners that are stuck. These are everybody's, since a whole row of them
+ * would be too much for the few before it; and who watches one watches no neighbour the less.
+ */
 static void add_neighbours(const struct shard_set *set, int home, const struct shard_bits *ours,
-                           const struct shard_bits *listening, struct shard_bits *view) {
+                           const struct shard_bits *stuck, struct shard_bits *view) {
     unsigned neighbours = 0;
     unsigned most = set_steal(set);
+    struct shard_bits listening;
+    worker_listening(set, &listening);
     bits_add(view, home);
     for (int step = 1; step < set->count; step++) {
         int i = (home + step) % set->count;
-        if (!bits_has(listening, i))
+        if (!bits_has(&listening, i))
             continue;
-        if (is_orphan(set, i, ours) || neighbours++ < most)
+        if (bits_has(stuck, i) || worker_is_orphan(set, i, ours) || neighbours++ < most)
             bits_add(view, i);
     }
 }
 
 void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
-                 struct shard_bits *view, bool *unproven) {
+                 const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
     uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
@@ -152,7 +150,7 @@ void worker_view(const struct shard_set *set, int home, const struct shard_bits 
     if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
-    add_neighbours(set, home, ours, &listening, view);
+    add_neighbours(set, home, ours, stuck, view);
     if (atomic_load(&set->shared->handed)) /* where all that is new goes */
         bits_add(view, 0);
 }
@@ -196,31 +194,6 @@ bool worker_may_empty(const struct shard_set *set) {
         if (set->fd[i] >= 0 && is_claimed_elsewhere(set, i) && !set_blocks(set, i, set->fd[i]))
             return true;
     return false;
-}
-
-static uint32_t milliseconds(void) {
-    return (uint32_t)clock_coarse_ms() | 1U; /* 0 means never */
-}
-
-void worker_took_home(const struct shard_set *set, int shard) {
-    _Atomic uint32_t *since = &shard_of(set, shard)->stolen_since;
-    if (atomic_load_explicit(since, memory_order_relaxed))
-        atomic_store_explicit(since, 0, memory_order_relaxed);
-}
-
-bool worker_took_stolen(const struct shard_set *set, int shard) {
-    uint32_t now = milliseconds();
-    uint32_t since = 0;
-    if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
-        return false;
-    if (now - since >= SLOW_MS)
-        atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
-    return now - since >= STUCK_MS;
-}
-
-bool worker_sees_slow(const struct shard_set *set) {
-    uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
-    return since && milliseconds() - since < REMEMBERED_MS;
 }
 
 bool worker_may_be_one_at_a_time(const struct shard_set *set) {

@@ -46,15 +46,19 @@ void worker_announce(struct shard_set *set, int shard);
 /* Gives a claim back; those who do not watch the orphan yet are told, and will. */
 void worker_release(struct shard_set *set, int shard);
 
+/* Whether a shard that listens has no owner: neither in this process, which has *ours, nor in
+ * another. */
+bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours);
+
 /*
  * The shards that the worker at home in `home` is to watch, home among them. In general those are
- * the set's `steal` next neighbours and all orphans; all shards, where the set is one queue. But
- * under an accept mutex only one worker waits at a time, and must then see every shard: until two
- * were seen waiting at once it watches all. *unproven is set where that question is still open and
- * matters.
+ * the set's `steal` next neighbours that are not stuck, those that are up to there, and all
+ * orphans; all shards, where the set is one queue. But under an accept mutex only one worker waits
+ * at a time, and must then see every shard: until two were seen waiting at once it watches all.
+ * *unproven is set where that question is still open and matters.
  */
 void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
-                 struct shard_bits *view, bool *unproven);
+                 const struct shard_bits *stuck, struct shard_bits *view, bool *unproven);
 
 /*
  * One worker at a time, of all processes and threads, between these two: for an accept on the
@@ -76,16 +80,6 @@ bool worker_may_empty(const struct shard_set *set);
 /* The number for one more of the server's own: one that was dropped and has no owner elsewhere, or
  * the next; -1: there are too many. */
 int worker_number_for_own(const struct shard_set *set);
-
-/*
- * The owner of `shard` has taken a connection from it, or somebody else has; the latter returns
- * true when the owner has taken none for so long that it is stuck, and others of its kind may be.
- */
-void worker_took_home(const struct shard_set *set, int shard);
-bool worker_took_stolen(const struct shard_set *set, int shard);
-
-/* Whether an owner was seen lately that left its shard to others for some time. */
-bool worker_sees_slow(const struct shard_set *set);
 
 /*
  * Whether there may be an accept mutex, or one worker only: no two were seen waiting at once in

@@ -4,8 +4,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "clock.h"
 #include "lab.h"
+#include "stats.h"
 #include "worker.h"
+#include "worker_stuck.h"
 
 enum { SHARDS = 8 };
 
@@ -147,11 +150,16 @@ static void those_without_a_home_spread_over_all(void **state) {
 
 /* ---- views ---- */
 
-static uint64_t view_of(unsigned steal, int home, bool *unproven) {
+static uint64_t view_with(unsigned steal, int home, const struct shard_bits *stuck,
+                          bool *unproven) {
     struct shard_bits view;
     begin_stealing(&set, steal);
-    worker_view(&set, home, &none, &view, unproven);
+    worker_view(&set, home, &none, stuck, &view, unproven);
     return view.word[0];
+}
+
+static uint64_t view_of(unsigned steal, int home, bool *unproven) {
+    return view_with(steal, home, &none, unproven);
 }
 
 static void until_two_wait_at_once_everybody_sees_all(void **state) {
@@ -185,6 +193,21 @@ static void then_home_its_neighbours_and_the_orphans(void **state) {
     assert_int_equal(view_of(0, 2, &unproven), 1 << 2 | 1 << 0);
     assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3 | 1 << 0);
     for (int i = 1; i < 6; i++)
+        end_child(owners[i]);
+}
+
+/* They are watched beside as many neighbours as otherwise. */
+static void and_those_whose_owners_are_stuck(void **state) {
+    (void)state;
+    struct child owners[6];
+    struct shard_bits stuck = {.word = {1 << 3 | 1 << 0}};
+    bool unproven = true;
+    for (int i = 0; i < 6; i++)
+        owners[i] = start_child(claim, NULL);
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    assert_int_equal(view_with(1, 2, &stuck, &unproven), 1 << 2 | 1 << 3 | 1 << 4 | 1 << 0);
+    assert_int_equal(view_with(1, 4, &stuck, &unproven), 1 << 4 | 1 << 5 | 1 << 3 | 1 << 0);
+    for (int i = 0; i < 6; i++)
         end_child(owners[i]);
 }
 
@@ -245,21 +268,64 @@ static void fill(int kind) {
         bytes[i] = kind == 0 ? 0xff : kind == 1 ? 0 : (unsigned char)rand();
 }
 
+/* ---- who is stuck ---- */
+
+static struct shard_bits queued;
+
+static bool is_stuck(int shard) {
+    struct shard_bits stuck;
+    worker_stuck(&set, &queued, &stuck);
+    return bits_has(&stuck, shard);
+}
+
 /* The clock is the kernel's coarse one: the wait is for as long as the test of it takes, at most 5
  * s. */
-static void an_owner_that_takes_nothing_for_long_is_stuck(void **state) {
+static void wait_until_stuck(int shard) {
+    for (int i = 0; i < 500 && !is_stuck(shard); i++)
+        usleep(10000);
+    assert_true(is_stuck(shard));
+}
+
+static void an_owner_that_is_not_there_for_long_is_stuck(void **state) {
     (void)state;
     assert_false(worker_took_stolen(&set, 0));
     assert_false(worker_took_stolen(&set, 0));
-    bool is_stuck = false;
-    for (int i = 0; i < 500 && !is_stuck; i++) {
-        usleep(10000);
-        is_stuck = worker_took_stolen(&set, 0);
-    }
-    assert_true(is_stuck);
+    assert_false(is_stuck(0));
+    wait_until_stuck(0);
+    assert_true(worker_took_stolen(&set, 0));
     assert_false(worker_took_stolen(&set, 1));
-    worker_took_home(&set, 0);
+    worker_is_there(&set, 0);
+    assert_false(is_stuck(0));
     assert_false(worker_took_stolen(&set, 0));
+}
+
+static void all_are_told_once_in_a_while(void **state) {
+    (void)state;
+    uint32_t news = worker_stuck_news(&set);
+    worker_took_stolen(&set, 0);
+    wait_until_stuck(0);
+    assert_true(worker_took_stolen(&set, 0));
+    worker_tell_stuck(&set);
+    assert_int_not_equal(worker_stuck_news(&set), news);
+    assert_false(worker_took_stolen(&set, 0));
+}
+
+/* Nothing needs to be stolen from it, as a whole row may be stuck. */
+static void a_worker_that_went_to_work_long_ago_is_stuck(void **state) {
+    (void)state;
+    enum { place = 3 };
+    atomic_store(&set.shared->worker[place].pid, getpid());
+    stats_home(&set, place, 1);
+    stats_wait(&set, place, 1, clock_coarse_ms() - 5000);
+    assert_false(is_stuck(1));
+    bits_add(&queued, 1);
+    assert_true(is_stuck(1));
+    bits_remove(&queued, 1);
+    stats_wait(&set, place, 0, clock_coarse_ms() - 5000);
+    assert_true(is_stuck(1));
+    assert_false(is_stuck(0));
+    stats_wait(&set, place, 0, clock_coarse_ms());
+    assert_false(is_stuck(1));
 }
 
 static void use_everything(void) {
@@ -269,11 +335,12 @@ static void use_everything(void) {
     assert_in_range(shard + 1, 0, SHARDS);
     int home = sit_down();
     assert_in_range(home, 0, SHARDS - 1);
-    worker_view(&set, home, &none, &view, &unproven);
+    worker_view(&set, home, &none, &none, &view, &unproven);
     BITS_EACH (i, &view)
         assert_in_range(i, 0, SHARDS - 1);
     worker_took_stolen(&set, home);
-    worker_took_home(&set, home);
+    is_stuck(home);
+    worker_is_there(&set, home);
     worker_begin_wait(&set, 1);
     worker_end_wait(&set, 1);
     worker_may_be_one_at_a_time(&set);
@@ -301,10 +368,13 @@ int main(void) {
         WITH_SET(the_dead_leave_their_shard_to_the_next),
         WITH_SET(a_released_shard_is_claimed_again),
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
-        WITH_SET(an_owner_that_takes_nothing_for_long_is_stuck),
+        WITH_SET(an_owner_that_is_not_there_for_long_is_stuck),
+        WITH_SET(all_are_told_once_in_a_while),
+        WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(those_without_a_home_spread_over_all),
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
+        WITH_SET(and_those_whose_owners_are_stuck),
         WITH_SET(two_that_wait_at_once_are_noticed),
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),

@@ -12,22 +12,16 @@ PAGE=${2:-}
 WHAT=${3:-waits costs}
 export TESTED_BUILD
 tests=$(cd "$(dirname "$0")/../../tests" && pwd)
-for part in servers readme; do
+for part in servers prefork readme; do
   # shellcheck source=/dev/null
   source "$tests/lib/$part.bash"
 done
 
 BUSY_MS=20      # so long that what the machine needs beside is small, and 16 workers need no more than two CPUs
-STUCK_MS=100    # a thief's patience with an owner: STUCK_MS in shim/worker.c
+STUCK_MS=100    # a thief's patience with an owner: STUCK_MS in shim/worker_stuck.c
 DURATION=40
 LATE_US=10000
 RUNS=200        # of the simulation: the kernel's hash is any of them
-
-# shellcheck disable=SC2034 # they are read by servers.bash
-configure_prefork() {
-  COMMAND=("$TESTED_BUILD/prefork" -p "$2" -w "$WORKERS")
-  STOP=TERM COUNTED=header WAITS=epoll
-}
 
 # In a session of its own each, which the scheduler weighs as one.
 prefer() {
@@ -66,8 +60,8 @@ settings() {
 LIST
   done
   cat <<LIST
-\`reuseport\`, 1 thief|8|reuseport|UNHERD_STEAL=1|--policy steal --steal 1 --wide $((STUCK_MS / BUSY_MS))
-\`reuseport\`, 2 thieves|8|reuseport|UNHERD_STEAL=2|--policy steal --steal 2 --wide $((STUCK_MS / BUSY_MS))
+\`reuseport\`, 1 thief|8|reuseport|UNHERD_STEAL=1|--policy steal --steal 1 --patience $((STUCK_MS / BUSY_MS))
+\`reuseport\`, 2 thieves|8|reuseport|UNHERD_STEAL=2|--policy steal --steal 2 --patience $((STUCK_MS / BUSY_MS))
 LIST
 }
 

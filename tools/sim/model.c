@@ -11,6 +11,11 @@ static int *row_of(const struct model *model, int shard) {
 
 static void add_watcher(struct model *model, int shard, int worker) {
     row_of(model, shard)[model->shard[shard].watchers++] = worker;
+    model->worker[worker].watches[shard / 64] |= UINT64_C(1) << (shard % 64);
+}
+
+static bool does_watch(const struct model *model, int worker, int shard) {
+    return model->worker[worker].watches[shard / 64] >> (shard % 64) & 1;
 }
 
 static int shard_after(const struct model *model, int home, int step) {
@@ -71,34 +76,72 @@ static void rotate(struct model *model, int shard, int worker) {
     row[last] = worker;
 }
 
-static void widen(struct model *model, int worker) {
+/* --- who is stuck --- */
+
+/* Workers that have the same home stand behind each other by so many. */
+static bool is_stuck(const struct model *model, int shard, double now) {
+    const struct plan *plan = model->plan;
+    for (int i = shard; i < plan->workers; i += plan->shards)
+        if (model->worker[i].is_busy && now - model->worker[i].busy_since >= plan->patience)
+            return true;
+    return false;
+}
+
+static void leave(struct model *model, int shard, int worker) {
+    rotate(model, shard, worker);
+    model->shard[shard].watchers--;
+    model->worker[worker].watches[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
+}
+
+/* So many neighbours as ever, and all whose owners are stuck. */
+static void watch_stuck(struct model *model, double now, int worker) {
     struct worker *thief = &model->worker[worker];
-    for (int step = thief->reach + 1; step < model->plan->shards; step++)
-        add_watcher(model, shard_after(model, thief->home, step), worker);
-    thief->reach = model->plan->shards - 1;
+    int well = 0;
+    thief->sees_stuck = false;
+    for (int step = 1; step < model->plan->shards; step++) {
+        int shard = shard_after(model, thief->home, step);
+        bool stuck = is_stuck(model, shard, now);
+        bool wanted = stuck || well++ < model->plan->steal;
+        thief->sees_stuck |= stuck;
+        if (wanted && !does_watch(model, worker, shard))
+            add_watcher(model, shard, worker);
+        if (!wanted && does_watch(model, worker, shard))
+            leave(model, shard, worker);
+        if (wanted)
+            thief->reach = step;
+    }
+    thief->looked = now;
+}
+
+static void look_for_stuck(struct model *model, double now, int worker) {
+    const struct worker *thief = &model->worker[worker];
+    double patience = model->plan->patience;
+    if (patience > 0 && model->plan->steal > 0 && model->plan->steal < model->plan->shards - 1 &&
+        (model->met_stuck > thief->looked ||
+         (thief->sees_stuck && now - thief->looked >= patience)))
+        watch_stuck(model, now, worker);
 }
 
 /* --- taking --- */
 
 static void note_home(struct model *model, int shard, int worker) {
-    model->shard[shard].stolen_since = -1;
     if (model->shard[shard].owners > 1)
         rotate(model, shard, worker);
 }
 
 static void note_stolen(struct model *model, double now, int shard, int worker) {
     double *since = &model->shard[shard].stolen_since;
-    double wide = model->plan->wide;
+    double patience = model->plan->patience;
     rotate(model, shard, worker);
     if (*since < 0)
         *since = now;
-    else if (wide > 0 && now - *since >= wide &&
-             model->worker[worker].reach < model->plan->shards - 1)
-        widen(model, worker);
+    else if (patience > 0 && now - *since >= patience && now - model->met_stuck >= patience)
+        model->met_stuck = now;
 }
 
-static void work(struct model *model, int worker, int shard, double until) {
+static void work(struct model *model, int worker, int shard, double now, double until) {
     model->worker[worker].is_busy = true;
+    model->worker[worker].busy_since = now;
     model->served[worker] = shard;
     model->busy++;
     heap_add(&model->heap, (struct done){until, worker});
@@ -116,7 +159,7 @@ static void take(struct model *model, double now, int worker, int shard,
         model->taken++;
         model->stolen += is_stolen;
     }
-    work(model, worker, shard, now + connection->service);
+    work(model, worker, shard, now, now + connection->service);
 }
 
 void model_arrive(struct model *model, double now, int shard, double service, bool counts) {
@@ -134,9 +177,11 @@ void model_arrive(struct model *model, double now, int shard, double service, bo
 /* A worker that has become free: home, then the neighbours, the next one first. */
 static void look(struct model *model, double now, int worker) {
     const struct worker *free_one = &model->worker[worker];
+    model->shard[free_one->home].stolen_since = -1;
+    look_for_stuck(model, now, worker);
     for (int step = 0; step <= free_one->reach && model->waiting; step++) {
         int shard = shard_after(model, free_one->home, step);
-        if (!model->shard[shard].fifo.length)
+        if (!model->shard[shard].fifo.length || !does_watch(model, worker, shard))
             continue;
         struct waiting connection = fifo_take(&model->pool, &model->shard[shard].fifo);
         model->waiting--;
@@ -168,5 +213,5 @@ void model_stall(struct model *model, double now, int worker, double length) {
     if (model->worker[worker].is_busy)
         model->worker[worker].owed += length;
     else
-        work(model, worker, -1, now + length);
+        work(model, worker, -1, now, now + length);
 }

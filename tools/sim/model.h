@@ -6,7 +6,8 @@
  * which they registered, its owner first, and wakes the first that is idle: it takes the connection
  * at once. When all are busy the connection waits. A worker that becomes free looks at home first,
  * then at the shards that it watches as a thief, the next one first. Whoever stole, or shares its
- * home with others, goes to the end of the line.
+ * home with others, goes to the end of the line. When a thief meets an owner that was not there for
+ * long, all are told, and whoever begins to wait watches the shards of such owners too.
  */
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
@@ -18,9 +19,13 @@
 
 struct worker {
     int home;
-    int reach; /* how many shards after its home it watches */
+    int reach;                          /* it watches no shard that is further after its home */
+    uint64_t watches[WORKERS_MAX / 64]; /* beside home, by shard */
     bool is_busy;
-    double owed; /* it was stuck for so long while it was busy, and will need that much more */
+    double busy_since;
+    double looked;   /* when it last looked who is stuck */
+    bool sees_stuck; /* some were, and it looks again */
+    double owed;     /* it was stuck for so long while it was busy, and will need that much more */
 };
 
 struct shard {
@@ -28,7 +33,7 @@ struct shard {
     int owners; /* more than one where there are fewer shards than workers */
     int watchers;
     int present;         /* waiting here, or taken from here and in work */
-    double stolen_since; /* and nothing was taken by its owner since then; -1: that is not so */
+    double stolen_since; /* and its owner was not there since then; -1: that is not so */
 };
 
 struct model {
@@ -41,6 +46,7 @@ struct model {
     struct heap heap; /* of the busy workers */
     int busy;
     long waiting;
+    double met_stuck;   /* when a stuck owner was last met, and all were told */
     long taken, stolen; /* of those that count */
     struct waits waits;
 };

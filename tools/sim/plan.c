@@ -29,8 +29,8 @@ static const char help[] =
     "  --overhead T        each takes T longer, in mean service times (0)\n"
     "  --steal K           shards that each worker watches beside its home (steal: 15, else 0)\n"
     "  --shards N          queues, for the policies that have several (as many as workers)\n"
-    "  --wide T            a thief that met an owner stuck for T watches all shards from then on;\n"
-    "                      0: none does (0)\n"
+    "  --patience T        where a thief meets an owner which was not there for T, all watch the\n"
+    "                      shards of such owners; 0: nobody does (0)\n"
     "  --stall T           now and then a worker is stuck for T (0: never)\n"
     "  --stall-every T     mean time from one to the next (10 times --stall)\n"
     "  --stall-workers N   neighbours that are stuck together (1)\n"
@@ -53,7 +53,7 @@ static const char help[] =
     "  sim --workers 64 --service heavy --steal 4\n"
     "  sim --workers 16 --stall 100 --tail\n";
 
-enum { POLICY = 1, WORKERS, LOAD, SERVICE, OVERHEAD, STEAL, SHARDS, WIDE, STALL, STALL_EVERY };
+enum { POLICY = 1, WORKERS, LOAD, SERVICE, OVERHEAD, STEAL, SHARDS, PATIENCE, STALL, STALL_EVERY };
 enum { STALL_WORKERS = STALL_EVERY + 1, CONNECTIONS, RUNS, SEED, REPLAY, CSV, TAIL, CHECK, HELP };
 
 static const struct option options[] = {
@@ -64,7 +64,7 @@ static const struct option options[] = {
     {"overhead", required_argument, NULL, OVERHEAD},
     {"steal", required_argument, NULL, STEAL},
     {"shards", required_argument, NULL, SHARDS},
-    {"wide", required_argument, NULL, WIDE},
+    {"patience", required_argument, NULL, PATIENCE},
     {"stall", required_argument, NULL, STALL},
     {"stall-every", required_argument, NULL, STALL_EVERY},
     {"stall-workers", required_argument, NULL, STALL_WORKERS},
@@ -182,8 +182,8 @@ static void take(struct plan *plan, int option, const char *value) {
     case SHARDS:
         plan->shards = (int)whole("--shards", value, 1, WORKERS_MAX);
         return;
-    case WIDE:
-        plan->wide = number("--wide", value, 0, TIME_MAX);
+    case PATIENCE:
+        plan->patience = number("--patience", value, 0, TIME_MAX);
         return;
     case REPLAY:
         plan->replay = true;

@@ -33,7 +33,7 @@ struct plan {
     double stall;       /* how long a stuck worker is stuck; 0: none ever is */
     double stall_every; /* the mean between two, at random */
     int stall_workers;  /* neighbours that are stuck together */
-    double wide;        /* a thief that has met an owner stuck for so long watches all shards */
+    double patience;    /* an owner that was not there for so long is stuck; 0: none ever is */
     bool replay; /* the same connections in every run, and all of them count: the generator's */
     bool csv, tail, check;
 };

@@ -93,12 +93,12 @@ shared_homes() {
 }
 
 # The library's 100 ms are so many mean service times of 1, 5 and 20 ms.
-wide() {
-  local service wide steal
+patience() {
+  local service patience steal
   for service in exp heavy; do
-    for wide in 0 100 20 5; do
+    for patience in 0 100 20 5; do
       for steal in 1 2 4 8 15 63; do
-        echo "--service $service --workers 64 --wide $wide --steal $steal --connections 600000"
+        echo "--service $service --workers 64 --patience $patience --steal $steal --connections 600000"
       done
     done
   done
@@ -145,10 +145,10 @@ curves() {
 
 # The stuck ones are neighbours, which is the worst that can be.
 stuck_together() {
-  local together wide
-  for wide in 0 10; do
+  local together patience
+  for patience in 0 10; do
     for together in 1 8 15 16 20 32; do
-      echo "--workers 64 --load 0.4 --stall 100 --stall-every 2000 --stall-workers $together --wide $wide"
+      echo "--workers 64 --load 0.4 --stall 100 --stall-every 2000 --stall-workers $together --patience $patience"
     done
   done
 }
@@ -180,16 +180,16 @@ mkdir -p "$REPORT"
 awk 'NR == 1 { print "| case | simulated | theory | off by |\n| --- | --- | --- | --- |" }
   NR > 1 { off = $(NF - 1); theory = $(NF - 2); simulated = $(NF - 3); $1 = ""; NF -= 4; print "|" $0 " | " simulated " | " theory " | " off " % |" }' \
   "$REPORT/theory.txt" | put theory
-for name in thieves shared_homes wide loads policies few curves stuck_together; do
+for name in thieves shared_homes patience loads policies few curves stuck_together; do
   "$name" | simulate "$name"
 done
 pivot thieves 'service workers' steal p99 | put thieves
 pivot shared_homes service steal p99 | put shared_homes
-pivot wide 'service wide' steal p99 | put wide
+pivot patience 'service patience' steal p99 | put patience
 pivot loads 'service load' steal p99 | put loads
 pivot policies service policy p99 | label_policies | put policies
 pivot few workers policy p99 | label_policies | put few
-pivot stuck_together wide stall_workers p999 | put stuck_together
+pivot stuck_together patience stall_workers p999 | put stuck_together
 tails
 (cd "$REPORT" && gnuplot "$here/plots.gp")
 cp "$REPORT"/{thieves,policies,stuck}.svg "$(dirname "$PAGE")"

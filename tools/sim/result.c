@@ -64,12 +64,13 @@ void result_print(const struct result *result, const struct plan *plan) {
 }
 
 void result_print_csv(const struct result *result, const struct plan *plan) {
-    printf("policy,workers,shards,steal,load,service,stall,stall_workers,wide,runs,connections");
+    printf(
+        "policy,workers,shards,steal,load,service,stall,stall_workers,patience,runs,connections");
     for (int i = 0; i < FIGURES; i++)
         printf(",%s,%s_low,%s_high", figure_names[i], figure_names[i], figure_names[i]);
     printf("\n%s,%d,%d,%d,%g,%s,%g,%d,%g,%d,%ld", plan->policy, plan->workers, plan->shards,
            plan->steal, plan->load, service_name(plan->service), plan->stall, plan->stall_workers,
-           plan->wide, plan->runs, plan->connections);
+           plan->patience, plan->runs, plan->connections);
     for (int i = 0; i < FIGURES; i++)
         printf(",%.6g,%.6g,%.6g", result->median[i], result->low[i], result->high[i]);
     printf("\n");

@@ -1,0 +1,53 @@
+#include "watch_stuck.h"
+
+#include "clock.h"
+#include "local.h"
+#include "watch_shards.h"
+#include "worker.h"
+#include "worker_stuck.h"
+
+/* How often a worker that has seen stuck owners looks which ones are. */
+enum { LOOK_MS = 100 };
+
+void stuck_tell(const struct shard_set *set, int shard) {
+    struct shard_bits ours;
+    if (!guard_enter())
+        return;
+    shards_of_process(set, &ours);
+    if (!worker_is_orphan(set, shard, &ours))
+        worker_tell_stuck(set);
+    guard_leave();
+}
+
+void stuck_find(struct watch *watch, const struct shard_set *set, const struct shard_bits *ours,
+                struct shard_bits *stuck) {
+    struct shard_bits listening;
+    struct shard_bits queued;
+    uint32_t news = worker_stuck_news(set);
+    bool is_due = news != watch->seen_stuck || watch->sees_stuck;
+    *stuck = (struct shard_bits){0};
+    watch->seen_stuck = news;
+    watch->sees_stuck = false;
+    if (!set_steal(set) || !is_due)
+        return;
+    worker_listening(set, &listening);
+    shards_find_queued(watch, &listening, &queued);
+    worker_stuck(set, &queued, stuck);
+    BITS_EACH (shard, stuck)
+        if (worker_is_orphan(set, shard, ours))
+            bits_remove(stuck, shard);
+    watch->looked_ms = clock_coarse_ms();
+    watch->sees_stuck = bits_count(stuck);
+    watch->lets_go_late = true;
+    if (watch->sees_stuck)
+        atomic_store(&watch->instance->work, true);
+}
+
+bool stuck_is_due(const struct watch *watch, const struct shard_set *set) {
+    if (worker_stuck_news(set) != watch->seen_stuck)
+        return true;
+    if (!watch->sees_stuck)
+        return false;
+    atomic_store(&watch->instance->work, true);
+    return clock_coarse_ms() - watch->looked_ms >= LOOK_MS;
+}

@@ -1,0 +1,37 @@
+/*
+ * worker stuck: which owners have left their shard to others, and for how long. An owner that only
+ * has much to do comes back to its shard between two requests; one that is stuck does not.
+ */
+#ifndef UNHERD_WORKER_STUCK_H
+#define UNHERD_WORKER_STUCK_H
+
+#include <stdbool.h>
+
+#include "shard_bits.h"
+#include "shard_set.h"
+
+/* Its owner begins to wait for what comes to `shard`, or has taken it from there. */
+void worker_is_there(const struct shard_set *set, int shard);
+
+/* Somebody else took a connection from `shard`. True: its owner, if it has one, has not been there
+ * for so long that it is stuck, and all were not told of such a one just now. */
+bool worker_took_stolen(const struct shard_set *set, int shard);
+
+/* All are to look who is stuck. */
+void worker_tell_stuck(const struct shard_set *set);
+
+/* Changes when all were told. */
+uint32_t worker_stuck_news(const struct shard_set *set);
+
+/* Whether an owner was seen lately that left its shard to others for some time. */
+bool worker_sees_slow(const struct shard_set *set);
+
+/*
+ * The shards whose owners are stuck, or gone: others take from it, or it was last seen going to
+ * work, and it was not there since, for 100 ms. One that was stopped while it waited looks idle: it
+ * is stuck if something is queued for it. *queued is where that is so.
+ */
+void worker_stuck(const struct shard_set *set, const struct shard_bits *queued,
+                  struct shard_bits *stuck);
+
+#endif
