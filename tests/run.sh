@@ -84,10 +84,19 @@ run_bats() {
   done
 }
 
+# Those with the tag "patient" assert nothing that other work on the machine can change: nobody is lost, everybody is answered.
+# They mostly wait, so several run at once, beside each other and nothing else.
+run_servers() {
+  run "tests/servers, several at once" bats --formatter tap --timing --jobs 4 --filter-tags patient "$tests/servers"
+  run "tests/servers, one by one" bats --formatter tap --timing --filter-tags '!patient' "$tests/servers"
+}
+
 case ${2:-all} in
   all)
     run_unit
-    run_bats tool servers shim
+    run_bats tool
+    run_servers
+    run_bats shim
     ;;
   unit) run_unit ;;
   clang)

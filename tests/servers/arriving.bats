@@ -7,10 +7,15 @@ load ../lib/bodies
 
 teardown() { finish; }
 
+# bats test_tags=patient
 @test "uvicorn answers in every mode" { in_all_modes uvicorn; }
+# bats test_tags=patient
 @test "puma answers in every mode" { in_all_modes puma; }
+# bats test_tags=patient
 @test "Node's cluster answers in every mode, SCHED_NONE" { in_all_modes node POLICY=none; }
+# bats test_tags=patient
 @test "Node's cluster answers in every mode, SCHED_RR" { in_all_modes node POLICY=rr; }
+# bats test_tags=patient
 @test "Python's multiprocessing answers in every mode" { in_all_modes shared; }
 
 @test "uvicorn takes fair turns" { SWITCHES_MOST=1.5 wakes_one uvicorn auto; }

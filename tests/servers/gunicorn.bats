@@ -5,19 +5,26 @@ load ../lib/bodies
 
 teardown() { finish; }
 
+# bats test_tags=patient
 @test "gunicorn answers, stock" { serves gunicorn stock; }
+# bats test_tags=patient
 @test "gunicorn answers, exclusive" { serves gunicorn exclusive; }
+# bats test_tags=patient
 @test "gunicorn answers, reuseport" { serves gunicorn reuseport; }
 
 @test "gunicorn takes fair turns in exclusive" { takes_turns gunicorn 2000 1.05; }
 @test "gunicorn wakes fewer workers in exclusive" { wakes_fewer gunicorn; }
 @test "gunicorn has a queue for each worker in reuseport" { has_own_queues gunicorn 8000; }
 
+# bats test_tags=patient
 @test "a second gunicorn is refused, exclusive" { refuses_second_copy gunicorn exclusive; }
+# bats test_tags=patient
 @test "a second gunicorn is refused, reuseport" { refuses_second_copy gunicorn reuseport; }
 
+# bats test_tags=patient
 @test "gunicorn loses nobody to HUP and keeps its mode, stock" { serves_after_reload gunicorn stock 4; }
 @test "gunicorn loses nobody to HUP and keeps its mode, exclusive" { serves_after_reload gunicorn exclusive 4; }
+# bats test_tags=patient
 @test "gunicorn loses nobody to HUP and keeps its mode, reuseport" { serves_after_reload gunicorn reuseport 4; }
 
 has_successor() {
@@ -45,6 +52,9 @@ loses_nobody_to_an_upgrade() {
   MASTER=''
 }
 
+# bats test_tags=patient
 @test "gunicorn loses nobody to an upgrade, stock" { loses_nobody_to_an_upgrade stock; }
+# bats test_tags=patient
 @test "gunicorn loses nobody to an upgrade, exclusive" { loses_nobody_to_an_upgrade exclusive; }
+# bats test_tags=patient
 @test "gunicorn loses nobody to an upgrade, reuseport" { loses_nobody_to_an_upgrade reuseport; }

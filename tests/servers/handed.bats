@@ -6,8 +6,10 @@ load ../lib/nginx
 
 teardown() { finish; }
 
+# bats test_tags=patient
 @test "php-fpm answers in every mode" { in_all_modes php_fpm; }
 
+# bats test_tags=patient
 @test "php-fpm that starts its workers on demand answers in every mode" {
   local mode
   for mode in stock auto exclusive reuseport; do
@@ -77,8 +79,11 @@ loses_nobody_to_its_own_exec() {
   all_answered 3000
 }
 
+# bats test_tags=patient
 @test "php-fpm loses nobody to its own exec, stock" { loses_nobody_to_its_own_exec stock; }
+# bats test_tags=patient
 @test "php-fpm loses nobody to its own exec, auto" { loses_nobody_to_its_own_exec auto; }
+# bats test_tags=patient
 @test "php-fpm loses nobody to its own exec, reuseport" { loses_nobody_to_its_own_exec reuseport; }
 
 # answered_with_one_stopped MODE [NAME=VALUE...]: sets ANSWERED, of 40 that wait half a second each, one after another,
@@ -111,6 +116,7 @@ all_forty() {
   check_number "$ANSWERED" '<' 40 "answered"
 }
 
+# bats test_tags=patient
 @test "Varnish answers in every mode" { in_all_modes varnish; }
 
 # The worker that listens has another uid than the manager that bound the socket: the kernel lets it join no group.
@@ -150,6 +156,7 @@ has_switched() {
   done
 }
 
+# bats test_tags=patient
 @test "a server that systemd activates answers in every mode" { in_all_modes activated; }
 @test "a server that systemd activates takes fair turns" { SWITCHES_MOST=2.5 wakes_one activated auto; }
 @test "a server that systemd activates wakes fewer" { wakes_fewer activated; }

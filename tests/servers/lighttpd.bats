@@ -17,8 +17,11 @@ leaves_at_once() {
   check_number "$best" '<' 600000 "microseconds until the last worker is gone"
 }
 
+# bats test_tags=patient
 @test "lighttpd answers, stock" { serves lighttpd stock; }
+# bats test_tags=patient
 @test "lighttpd answers, exclusive" { serves lighttpd exclusive; }
+# bats test_tags=patient
 @test "lighttpd answers, reuseport" { serves lighttpd reuseport; }
 
 @test "lighttpd takes fair turns in exclusive" { takes_turns lighttpd 2000 1.05; }
@@ -28,10 +31,15 @@ leaves_at_once() {
 @test "lighttpd leaves at once when told, exclusive" { leaves_at_once exclusive; }
 @test "lighttpd leaves at once when told, reuseport" { leaves_at_once reuseport; }
 
+# bats test_tags=patient
 @test "a second lighttpd is refused, stock" { refuses_second_copy lighttpd stock; }
+# bats test_tags=patient
 @test "a second lighttpd is refused, exclusive" { refuses_second_copy lighttpd exclusive; }
+# bats test_tags=patient
 @test "a second lighttpd is refused, reuseport" { refuses_second_copy lighttpd reuseport; }
 
+# bats test_tags=patient
 @test "lighttpd loses nobody to USR1 and keeps its mode, stock" { serves_after_reload lighttpd stock 2; }
 @test "lighttpd loses nobody to USR1 and keeps its mode, exclusive" { serves_after_reload lighttpd exclusive 2; }
+# bats test_tags=patient
 @test "lighttpd loses nobody to USR1 and keeps its mode, reuseport" { serves_after_reload lighttpd reuseport 2; }

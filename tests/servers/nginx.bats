@@ -46,8 +46,11 @@ is_traced() {
 
 # --- the tests that every server has ---
 
+# bats test_tags=patient
 @test "nginx answers, stock" { serves nginx stock; }
+# bats test_tags=patient
 @test "nginx answers, exclusive" { serves nginx exclusive; }
+# bats test_tags=patient
 @test "nginx answers, reuseport" { serves nginx reuseport; }
 
 # nginx by itself changes the turn at every 16th connection: over the long run it is fair, over forty it is not.
@@ -55,14 +58,22 @@ is_traced() {
 @test "nginx takes fair turns in exclusive, in the short run" { takes_turns nginx 40 1.25; }
 @test "nginx has a queue for each worker in reuseport" { has_own_queues nginx 8000; }
 
+# bats test_tags=patient
 @test "a second nginx is refused, stock" { refuses_second_copy nginx stock; }
+# bats test_tags=patient
 @test "a second nginx is refused, exclusive" { refuses_second_copy nginx exclusive; }
+# bats test_tags=patient
 @test "a second nginx is refused, reuseport" { refuses_second_copy nginx reuseport; }
 
+# bats test_tags=patient
 @test "nginx accept_mutex answers, exclusive" { serves nginx_mutex exclusive; }
+# bats test_tags=patient
 @test "nginx accept_mutex leaves nobody waiting" { leaves_nobody_waiting nginx_mutex; }
+# bats test_tags=patient
 @test "nginx accept_mutex starves nobody in reuseport" { starves_nobody nginx_mutex; }
+# bats test_tags=patient
 @test "nginx accept_mutex starves nobody without stealing" { starves_nobody nginx_mutex UNHERD_STEAL=0; }
+# bats test_tags=patient
 @test "nginx accept_mutex starves nobody with one thief" { starves_nobody nginx_mutex UNHERD_STEAL=1; }
 
 # --- what only nginx shows ---
@@ -79,8 +90,11 @@ is_traced() {
   everyone_answered
 }
 
+# bats test_tags=patient
 @test "nginx loses nobody to a killed worker and three reloads, stock" { loses_nobody nginx stock; }
+# bats test_tags=patient
 @test "nginx loses nobody to a killed worker and three reloads, exclusive" { loses_nobody nginx exclusive; }
+# bats test_tags=patient
 @test "nginx loses nobody to a killed worker and three reloads, reuseport" { loses_nobody nginx reuseport; }
 
 # makes_at_most CALLS more_than CALLS: the system calls of a connection.
@@ -118,6 +132,9 @@ makes_at_most() {
 @test "nginx with three stopped workers: the last one takes all, reuseport" { stands_alone reuseport; }
 @test "nginx with three stopped workers: the last one takes all, one thief" { stands_alone reuseport UNHERD_STEAL=1; }
 
+# bats test_tags=patient
 @test "nginx loses nobody to an upgrade, stock" { survives_upgrade nginx stock; }
+# bats test_tags=patient
 @test "nginx loses nobody to an upgrade, exclusive" { survives_upgrade nginx exclusive; }
+# bats test_tags=patient
 @test "nginx loses nobody to an upgrade, reuseport" { survives_upgrade nginx reuseport; }

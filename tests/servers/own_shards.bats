@@ -166,7 +166,9 @@ half_a_herd_is_spared() {
   check_number "$SLOW" '>=' 50 "slow answers"
 }
 
+# bats test_tags=patient
 @test "nginx with its own reuseport loses nobody to a killed worker and three reloads" { loses_nobody nginx_own auto; }
+# bats test_tags=patient
 @test "nginx with its own reuseport loses nobody to fewer and more workers" { survives_other_numbers_of_workers auto; }
 @test "nginx with its own reuseport resets what waits in a socket that it closes, stock" {
   closes_full_queues stock
@@ -179,6 +181,7 @@ half_a_herd_is_spared() {
 }
 
 @test "nginx with its own reuseport: a second copy is let in, as in stock" { copy_is_let_in_as_in_stock nginx_own; }
+# bats test_tags=patient
 @test "nginx with its own reuseport loses nobody to an upgrade" { survives_upgrade nginx_own auto; }
 
 @test "Apache with two buckets keeps its queues" { keeps_its_own_queues apache_own 2; }
@@ -188,6 +191,7 @@ half_a_herd_is_spared() {
   in_five_attempts measure_switches half_a_herd_is_spared
 }
 # Stock loses one now and then: Apache closes all its sockets but the first, and opens others.
+# bats test_tags=patient
 @test "Apache with two buckets loses nobody to a graceful restart, auto" { OWN_QUEUES=2 serves_after_reload apache_own auto 8; }
 
 @test "Apache with all workers of a bucket stopped: its clients wait, stock" {
