@@ -39,10 +39,12 @@ HELPER_SOURCES := $(wildcard tests/programs/*.c tests/fuzz/*.[ch])
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ENTRY_OBJECTS := $(call objects,$(ENTRY_SOURCES))
 CORE_OBJECTS := $(call objects,$(CORE_SOURCES))
-TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES))
 COST_OBJECTS := $(call objects,$(COST_SOURCES))
 LOAD_OBJECTS := $(call objects,$(LOAD_SOURCES) $(COMMON_SOURCES))
 SIM_OBJECTS := $(call objects,$(SIM_SOURCES) $(COMMON_SOURCES))
+# unherd bench is loaded by the generator's parts, without its command line.
+LOADING_SOURCES := $(filter-out %/main.c %/plan.c %/report.c,$(LOAD_SOURCES)) $(filter-out %/argument.c,$(COMMON_SOURCES))
+TOOL_OBJECTS := $(call objects,$(TOOL_SOURCES) $(LOADING_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 THREADED := handed leavers own
 HELPERS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(HELPER_SOURCES))
@@ -256,7 +258,7 @@ $(BUILD)/libunherd.so: $(ENTRY_OBJECTS) $(BUILD)/core.a $(BUILD)/exports.map
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(SHIM_LDFLAGS) -o $@ $(ENTRY_OBJECTS) $(BUILD)/core.a -ldl
 
 $(BUILD)/unherd: $(TOOL_OBJECTS) $(BUILD)/core.a
-	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -lelf -ljansson -lncursesw -ltinfo
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -ldl -lelf -ljansson -lncursesw -ltinfo -lm
 
 $(BUILD)/load: $(LOAD_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lm
@@ -276,9 +278,11 @@ $(BUILD)/unherd.7: $(BUILD)/variables tools/unherd/version.h
 $(BUILD)/prefork: $(BUILD)/obj/examples/prefork.o
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^
 
+$(BUILD)/tests/test_spread: $(call objects,tools/unherd/bench_spread.c)
+$(BUILD)/tests/test_framing: $(call objects,tools/load/framing.c tools/load/answer.c)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lcmocka -ldl
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lcmocka -ldl -lm
 
 $(BUILD)/programs/schedule: $(call objects,$(wildcard tests/programs/schedule/*.c))
 $(BUILD)/programs/%: $(BUILD)/obj/tests/programs/%.o

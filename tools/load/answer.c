@@ -23,13 +23,12 @@ static void set_worker(struct answer *answer, const char *text, size_t length) {
             *c = '?';
 }
 
-static size_t line_length(const char *line, const char *end) {
+size_t line_length(const char *line, const char *end) {
     const char *newline = memchr(line, '\n', (size_t)(end - line));
     return (size_t)((newline ? newline : end) - line);
 }
 
-/* The value of a header line of that name, else NULL. */
-static const char *value_of(const char *line, size_t length, const char *name) {
+const char *value_of(const char *line, size_t length, const char *name) {
     size_t n = strlen(name);
     return length > n && strncasecmp(line, name, n) == 0 && line[n] == ':' ? line + n + 1 : NULL;
 }
@@ -42,7 +41,6 @@ void answer_parse(struct answer *answer, const char *data, size_t kept, size_t r
         return;
     const char *body = blank + 4;
     size_t promised = 0;
-    bool named = false;
     answer->status = (int)strtol(data + 9, NULL, 10);
     for (const char *line = data; line < blank;) {
         size_t length = line_length(line, blank);
@@ -52,11 +50,11 @@ void answer_parse(struct answer *answer, const char *data, size_t kept, size_t r
             set_worker(answer, worker, (size_t)(line + length - worker));
         if (size)
             promised = strtoul(size, NULL, 10);
-        named = named || worker;
+        answer->is_named = answer->is_named || worker;
         answer->sealed = answer->sealed || size;
         line += length + 1;
     }
-    if (!named && body < data + kept)
+    if (!answer->is_named && body < data + kept)
         set_worker(answer, body, line_length(body, data + kept));
     answer->whole = received - (size_t)(body - data) >= promised;
 }

@@ -10,7 +10,7 @@
 #include "clock.h"
 
 static const char help[] =
-    "load: one TCP connection per HTTP request, and what became of each of them\n"
+    "load: HTTP requests, one to a connection if not said otherwise, and what became of each\n"
     "\n"
     "usage: load --connect TARGET --rate R --duration S [OPTION...]\n"
     "       load --connect TARGET --count N [--parallel C] [OPTION...]\n"
@@ -32,6 +32,7 @@ static const char help[] =
     "  --signal NAME:PID@MS  send it a signal: HUP, KILL, ...; may be repeated, like --stop\n"
     "  --with-ack            send the request with the handshake's last packet, so that a worker\n"
     "                        that takes the connection need not wake again for the request\n"
+    "  --keep-alive          requests one after another over the same connections, C of them\n"
     "  --tsv                 a line for each figure: its name, a tab, its value\n"
     "\n"
     "lost = refused + reset + timeout + unanswered. Percentiles are exact, over the answers.\n"
@@ -47,25 +48,15 @@ static void check(const char *option, const char *problem) {
         refuse(option, problem);
 }
 
-const char *plan_request(struct request *request, const char *path) {
-    if (*path != '/' || strpbrk(path, " \t\r\n"))
-        return "a path begins with '/' and has no blanks";
-    int n = snprintf(request->text, sizeof request->text,
-                     "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-    if (n >= (int)sizeof request->text)
-        return "too long";
-    request->length = (size_t)n;
-    return NULL;
-}
-
 struct asked {
     double duration;
     const char *path; /* NULL: none was asked for */
     bool with_ack;
+    bool keep;
 };
 
 enum { CONNECT = 1, RATE, DURATION, COUNT, PARALLEL, GET_PATH, TIMEOUT, SLOWER, STOP, SIGNAL };
-enum { TSV = SIGNAL + 1, WITH_ACK, POISSON, BUSY, SEED, HELP };
+enum { TSV = SIGNAL + 1, WITH_ACK, KEEP, POISSON, BUSY, SEED, HELP };
 
 static const struct option options[] = {
     {"connect", required_argument, NULL, CONNECT},
@@ -79,6 +70,7 @@ static const struct option options[] = {
     {"stop", required_argument, NULL, STOP},
     {"signal", required_argument, NULL, SIGNAL},
     {"with-ack", no_argument, NULL, WITH_ACK},
+    {"keep-alive", no_argument, NULL, KEEP},
     {"poisson", no_argument, NULL, POISSON},
     {"busy", required_argument, NULL, BUSY},
     {"seed", required_argument, NULL, SEED},
@@ -150,6 +142,9 @@ static void take(struct plan *plan, struct asked *asked, int option, const char 
     case WITH_ACK:
         asked->with_ack = true;
         return;
+    case KEEP:
+        asked->keep = true;
+        return;
     case HELP:
         fputs(help, stdout);
         exit(0);
@@ -162,7 +157,7 @@ static void finish(struct plan *plan, const struct asked *asked) {
     if (!plan->target_name)
         refuse("--connect", "is missing");
     if (plan->rate > 0) {
-        if (plan->count || plan->parallel)
+        if (plan->count || (plan->parallel && !asked->keep))
             refuse("--rate", "goes with --duration, not with --count or --parallel");
         if (asked->duration <= 0)
             refuse("--duration", "is missing");
@@ -183,7 +178,8 @@ static void finish(struct plan *plan, const struct asked *asked) {
         plan->parallel = 1;
     plan->target.spread = plan->count > 16384;
     plan->target.with_ack = asked->with_ack;
-    check("--path", plan_request(&plan->request, asked->path ? asked->path : "/"));
+    const char *path = asked->path ? asked->path : "/";
+    check("--path", request_get(&plan->request, "localhost", path, asked->keep));
 }
 
 void plan_parse(struct plan *plan, int argc, char **argv) {

@@ -7,6 +7,7 @@
 
 #include "../common/traffic.h"
 #include "exchange.h"
+#include "request.h"
 #include "signals.h"
 #include "target.h"
 
@@ -21,18 +22,20 @@ struct plan {
     bool poisson; /* at random, not evenly */
     uint64_t seed;
     long count;
-    double rate;     /* connections a second, on schedule; 0: in a closed loop */
-    long parallel;   /* so many at once, in a closed loop */
-    int64_t timeout; /* ns */
-    int64_t slow;    /* ns; NEVER when it was not asked for */
+    double rate;      /* connections a second, on schedule; 0: in a closed loop */
+    long parallel;    /* so many at once, in a closed loop, and of those that are kept */
+    int64_t duration; /* ns; begin nothing after so long; 0: until all of them have begun */
+    long first;       /* the number of the first connection, for its address */
+    int64_t timeout;  /* ns */
+    int64_t slow;     /* ns; NEVER when it was not asked for */
     bool tsv;
     struct signals signals;
+    /* Called some ten times a second; what has passed, in ns. May be NULL. */
+    void (*tick)(void *context, int64_t passed);
+    void *context;
 };
 
 /* Leaves the program when there is nothing to run: a wrong argument (2), or --help (0). */
 void plan_parse(struct plan *plan, int argc, char **argv);
-
-/* NULL when the path could be made a request, else what is wrong with it. */
-const char *plan_request(struct request *request, const char *path);
 
 #endif

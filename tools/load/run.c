@@ -1,7 +1,6 @@
 #include "run.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,64 +13,67 @@
 /* Beginning many that are overdue must not keep the answers of the others waiting. */
 enum { STARTS_AT_ONCE = 64, EVENTS = 256 };
 
+static const int64_t TICK = 100 * NS_PER_MS;
+
+/* Linked by `older` and `newer`. */
+struct list {
+    struct exchange *oldest, *newest;
+    long count;
+};
+
 struct run {
-    const struct plan *plan;
+    struct plan *plan;
     struct tally *tally;
     int epoll, timer;
+    int problem; /* an errno that ends the run */
     int64_t start;
     int64_t armed; /* the time at which the timer fires, or NEVER */
     struct traffic traffic;
     struct connection coming; /* the next one; its gap is in seconds */
     double due;               /* it is, so many seconds after the start, if all come at random */
-    long live;
-    struct exchange *oldest, *newest;
+    int64_t next_tick;
+    struct list live;
+    struct list idle;        /* connections that are kept */
     struct exchange *unused; /* linked by `newer` */
 };
 
-static volatile sig_atomic_t interrupted;
+/* --- the exchanges --- */
 
-static void on_interrupt(int signal) {
-    (void)signal;
-    interrupted = 1;
+static void append(struct list *list, struct exchange *e) {
+    e->newer = NULL;
+    e->older = list->newest;
+    *(list->newest ? &list->newest->newer : &list->oldest) = e;
+    list->newest = e;
+    list->count++;
 }
 
-static _Noreturn void die(const char *what) {
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
+static void take_out(struct list *list, struct exchange *e) {
+    *(e->older ? &e->older->newer : &list->oldest) = e->newer;
+    *(e->newer ? &e->newer->older : &list->newest) = e->older;
+    list->count--;
 }
-
-/* --- the exchanges under way --- */
 
 static struct exchange *take_unused(struct run *r) {
     struct exchange *e = r->unused;
     if (e)
         r->unused = e->newer;
     else if (!(e = malloc(sizeof *e)))
-        die("memory");
+        r->problem = errno;
     return e;
 }
 
-static void link_newest(struct run *r, struct exchange *e) {
-    e->newer = NULL;
-    e->older = r->newest;
-    *(r->newest ? &r->newest->newer : &r->oldest) = e;
-    r->newest = e;
-    r->live++;
-}
-
-static void unlink_exchange(struct run *r, struct exchange *e) {
-    *(e->older ? &e->older->newer : &r->oldest) = e->newer;
-    *(e->newer ? &e->newer->older : &r->newest) = e->older;
-    r->live--;
+/* It is in neither list any more. */
+static void drop(struct run *r, struct exchange *e) {
+    if (e->fd >= 0)
+        close(e->fd);
+    e->newer = r->unused;
+    r->unused = e;
 }
 
 static void end(struct run *r, struct exchange *e) {
-    r->tally->connected += e->fd >= 0 && e->sent > 0;
-    if (e->fd >= 0)
-        close(e->fd);
-    unlink_exchange(r, e);
-    e->newer = r->unused;
-    r->unused = e;
+    r->tally->connected += e->fd >= 0 && (e->sent > 0 || e->received > 0);
+    take_out(&r->live, e);
+    drop(r, e);
 }
 
 static void lose(struct run *r, struct exchange *e, enum outcome outcome) {
@@ -92,63 +94,115 @@ static void prepare_request(const struct run *r, struct exchange *e) {
     if (r->plan->busy <= 0)
         return;
     snprintf(path, sizeof path, "/busy?ms=%.3f", ms);
-    plan_request(&e->own, path);
+    request_get(&e->own, "localhost", path, r->plan->request.keeps);
     e->request = &e->own;
 }
 
+static void watch(struct run *r, struct exchange *e, int operation) {
+    struct epoll_event event = {.events = (uint32_t)e->events, .data.ptr = e};
+    if (epoll_ctl(r->epoll, operation, e->fd, &event) < 0)
+        lose(r, e, NOT_STARTED);
+}
+
+static void connect_one(struct run *r, struct exchange *e, long number) {
+    enum outcome outcome = exchange_start(e, &r->plan->target, number);
+    if (outcome == UNDECIDED)
+        watch(r, e, EPOLL_CTL_ADD);
+    else
+        lose(r, e, outcome);
+}
+
+/* The server had closed the connection that was kept: the request goes over another one. */
+static void connect_anew(struct run *r, struct exchange *e) {
+    close(e->fd);
+    connect_one(r, e, r->plan->first + r->tally->connections);
+}
+
+static void request_again(struct run *r, struct exchange *e) {
+    int before = e->events;
+    if (exchange_again(e) == STALE)
+        connect_anew(r, e);
+    else if (e->events != before)
+        watch(r, e, EPOLL_CTL_MOD);
+}
+
 static void start_one(struct run *r, int64_t scheduled) {
-    struct exchange *e = take_unused(r);
+    struct exchange *e = r->idle.oldest;
+    bool is_kept = e;
+    if (is_kept)
+        take_out(&r->idle, e);
+    else if (!(e = take_unused(r)))
+        return;
     prepare_request(r, e);
     draw_next(r);
     e->started = clock_now();
     e->scheduled = r->plan->rate > 0 ? scheduled : e->started;
     if (e->started - e->scheduled > r->tally->lag)
         r->tally->lag = e->started - e->scheduled;
-    link_newest(r, e);
-    long number = r->tally->connections++;
-    enum outcome outcome = exchange_start(e, &r->plan->target, number);
-    struct epoll_event event = {.events = (uint32_t)e->events, .data.ptr = e};
-    if (outcome == UNDECIDED && epoll_ctl(r->epoll, EPOLL_CTL_ADD, e->fd, &event) < 0)
-        outcome = NOT_STARTED;
-    if (outcome != UNDECIDED)
-        lose(r, e, outcome);
+    append(&r->live, e);
+    long number = r->plan->first + r->tally->connections++;
+    if (is_kept)
+        request_again(r, e);
+    else
+        connect_one(r, e, number);
+}
+
+static void take_answer(struct run *r, struct exchange *e, const struct answer *answer) {
+    int64_t latency = clock_now() - e->scheduled - e->asked;
+    if (!tally_answer(r->tally, answer, latency, latency > r->plan->slow))
+        r->problem = ENOMEM;
+    if (!exchange_can_go_on(e)) {
+        end(r, e);
+        return;
+    }
+    r->tally->connected++;
+    take_out(&r->live, e);
+    append(&r->idle, e);
+    e->is_idle = true;
 }
 
 static void continue_one(struct run *r, struct exchange *e) {
     struct answer answer;
+    if (e->is_idle) { /* nothing but its end can come */
+        take_out(&r->idle, e);
+        drop(r, e);
+        return;
+    }
     int before = e->events;
     enum outcome outcome = exchange_continue(e, &answer);
-    if (outcome == ANSWERED) {
-        int64_t latency = clock_now() - e->scheduled - e->asked;
-        tally_answer(r->tally, &answer, latency, latency > r->plan->slow);
-        end(r, e);
-    } else if (outcome != UNDECIDED) {
+    if (outcome == ANSWERED)
+        take_answer(r, e, &answer);
+    else if (outcome == STALE)
+        connect_anew(r, e);
+    else if (outcome != UNDECIDED)
         lose(r, e, outcome);
-    } else if (e->events != before) {
-        struct epoll_event event = {.events = (uint32_t)e->events, .data.ptr = e};
-        epoll_ctl(r->epoll, EPOLL_CTL_MOD, e->fd, &event);
-    }
+    else if (e->events != before)
+        watch(r, e, EPOLL_CTL_MOD);
 }
 
 /* --- what is due, and when --- */
 
 static bool all_begun(const struct run *r) {
-    return r->tally->connections >= r->plan->count;
+    return r->tally->connections >= r->plan->count ||
+           (r->plan->duration && r->plan->rate <= 0 && clock_now() >= r->start + r->plan->duration);
 }
 
-/* In a closed loop the next one is due as soon as there is a place for it. */
+/* In a closed loop the next one is due as soon as there is a place for it; where connections are
+ * kept there are only so many places, and what is due waits for one. */
 static int64_t next_start(const struct run *r) {
-    if (all_begun(r))
+    const struct plan *plan = r->plan;
+    bool has_place = r->live.count < plan->parallel;
+    if (all_begun(r) || (!has_place && (plan->rate <= 0 || plan->request.keeps)))
         return NEVER;
-    if (r->plan->rate > 0) {
-        double due = r->plan->poisson ? r->due : (double)r->tally->connections / r->plan->rate;
+    if (plan->rate > 0) {
+        double due = plan->poisson ? r->due : (double)r->tally->connections / plan->rate;
         return r->start + (int64_t)(due * (double)NS_PER_S);
     }
-    return r->live < r->plan->parallel ? r->start : NEVER;
+    return r->start;
 }
 
 static void start_due(struct run *r) {
-    for (int i = 0; i < STARTS_AT_ONCE; i++) {
+    for (int i = 0; i < STARTS_AT_ONCE && !r->problem; i++) {
         int64_t due = next_start(r);
         if (due > clock_now())
             return;
@@ -157,13 +211,21 @@ static void start_due(struct run *r) {
 }
 
 static int64_t next_timeout(const struct run *r) {
-    return r->oldest ? r->oldest->started + r->plan->timeout : NEVER;
+    return r->live.oldest ? r->live.oldest->started + r->plan->timeout : NEVER;
 }
 
 static void give_up_overdue(struct run *r) {
     int64_t now = clock_now();
-    while (r->oldest && next_timeout(r) <= now)
-        lose(r, r->oldest, TIMED_OUT);
+    while (r->live.oldest && next_timeout(r) <= now)
+        lose(r, r->live.oldest, TIMED_OUT);
+}
+
+static void tick(struct run *r) {
+    int64_t now = clock_now();
+    if (!r->plan->tick || now < r->next_tick)
+        return;
+    r->plan->tick(r->plan->context, now - r->start);
+    r->next_tick = clock_now() + TICK;
 }
 
 static int64_t earlier(int64_t a, int64_t b) {
@@ -190,58 +252,71 @@ static void take_timer(struct run *r) {
 
 /* --- the loop --- */
 
-static void prepare(struct run *r) {
+static bool prepare(struct run *r) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART: epoll_wait ends */
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
     r->armed = NEVER;
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (r->epoll < 0 || r->timer < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->timer, &event) < 0)
-        die("cannot begin");
     traffic_begin(&r->traffic, r->plan->rate > 0 ? 1 / r->plan->rate : 0, r->plan->service,
                   r->plan->seed);
     draw_next(r);
     r->start = clock_now();
+    r->next_tick = r->plan->tick ? r->start : NEVER;
+    if (r->epoll >= 0 && r->timer >= 0 && !epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->timer, &event))
+        return true;
+    r->problem = errno;
+    return false;
 }
 
-static void loop(struct run *r, struct signals *signals) {
+static void wait_and_continue(struct run *r) {
     struct epoll_event events[EVENTS];
-    while (!interrupted && (!all_begun(r) || r->live > 0)) {
-        int64_t next_signal = signals_send_due(signals, r->start);
+    int n = epoll_wait(r->epoll, events, EVENTS, -1);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr)
+            continue_one(r, events[i].data.ptr);
+        else
+            take_timer(r);
+    }
+}
+
+static void loop(struct run *r, const volatile sig_atomic_t *stop) {
+    while (!*stop && !r->problem) {
+        int64_t next_signal = signals_send_due(&r->plan->signals, r->start);
         start_due(r);
         give_up_overdue(r);
-        if (all_begun(r) && r->live == 0)
+        tick(r);
+        if (all_begun(r) && r->live.count == 0)
             return;
-        arm(r, earlier(next_signal, earlier(next_start(r), next_timeout(r))));
-        int n = epoll_wait(r->epoll, events, EVENTS, -1);
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr)
-                continue_one(r, events[i].data.ptr);
-            else
-                take_timer(r);
-        }
+        int64_t next = earlier(next_start(r), next_timeout(r));
+        arm(r, earlier(earlier(next_signal, r->next_tick), next));
+        wait_and_continue(r);
     }
 }
 
 static void release(struct run *r) {
-    while (r->oldest)
-        lose(r, r->oldest, UNANSWERED);
+    while (r->live.oldest)
+        lose(r, r->live.oldest, UNANSWERED);
+    for (struct exchange *e; (e = r->idle.oldest);) {
+        take_out(&r->idle, e);
+        drop(r, e);
+    }
     for (struct exchange *e; (e = r->unused);) {
         r->unused = e->newer;
         free(e);
     }
-    close(r->epoll);
-    close(r->timer);
+    if (r->epoll >= 0)
+        close(r->epoll);
+    if (r->timer >= 0)
+        close(r->timer);
 }
 
-bool run(struct plan *plan, struct tally *tally) {
+enum ending load_run(struct plan *plan, struct tally *tally, const volatile sig_atomic_t *stop) {
     struct run r = {.plan = plan, .tally = tally};
-    prepare(&r);
-    loop(&r, &plan->signals);
+    if (prepare(&r))
+        loop(&r, stop);
     signals_finish(&plan->signals);
     tally->took = clock_now() - r.start;
     release(&r);
-    return !interrupted;
+    errno = r.problem;
+    return r.problem ? RUN_FAILED : *stop ? RUN_INTERRUPTED : RUN_WHOLE;
 }

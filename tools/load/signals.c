@@ -33,6 +33,10 @@ static int signal_named(const char *text, size_t length) {
     return -1;
 }
 
+bool signals_know(const char *name) {
+    return signal_named(name, strlen(name)) >= 0;
+}
+
 /* Reads digits up to `stop` (0: the end of the text) and steps behind it; -1 when it is not so. */
 static long number_before(const char **text, char stop, long max) {
     char *end;
@@ -95,7 +99,8 @@ const char *signals_add_stop(struct signals *signals, const char *text) {
 
 static void send_signal(const struct timed_signal *s) {
     if (kill(s->pid, s->signal) < 0)
-        fprintf(stderr, "load: SIG%s to %d: %s\n", name_of(s->signal), s->pid, strerror(errno));
+        fprintf(stderr, "%s: SIG%s to %d: %s\n", program_invocation_short_name, name_of(s->signal),
+                s->pid, strerror(errno));
 }
 
 int64_t signals_send_due(struct signals *signals, int64_t start) {
@@ -115,7 +120,7 @@ void signals_finish(struct signals *signals) {
         if (next->must_be_sent)
             send_signal(next);
         else
-            fprintf(stderr, "load: SIG%s to %d was due after the end: not sent\n",
-                    name_of(next->signal), next->pid);
+            fprintf(stderr, "%s: SIG%s to %d was due after the end: not sent\n",
+                    program_invocation_short_name, name_of(next->signal), next->pid);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef LOAD_SIGNALS_H
 #define LOAD_SIGNALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { SIGNALS_MAX = 64 };
@@ -18,6 +19,9 @@ struct signals {
     int count;
     int sent; /* so many of them, in order of time */
 };
+
+/* Is it a name that signals_add takes? */
+bool signals_know(const char *name);
 
 /* NAME:PID@MS, e.g. HUP:123@500. NULL when it was understood, else what is wrong with it. */
 const char *signals_add(struct signals *signals, const char *text);

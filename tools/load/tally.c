@@ -6,10 +6,23 @@
 
 #include "clock.h"
 
-bool tally_init(struct tally *tally, long connections) {
+static bool make_room(struct tally *tally, long answers) {
+    uint32_t *grown = realloc(tally->latencies, (size_t)answers * sizeof *grown);
+    if (!grown)
+        return false;
+    tally->latencies = grown;
+    tally->room = answers;
+    return true;
+}
+
+bool tally_init(struct tally *tally, long answers) {
     memset(tally, 0, sizeof *tally);
-    tally->latencies = calloc((size_t)connections, sizeof *tally->latencies);
-    return tally->latencies != NULL;
+    return make_room(tally, answers);
+}
+
+void tally_free(struct tally *tally) {
+    free(tally->latencies);
+    tally->latencies = NULL;
 }
 
 static void count_worker(struct tally *tally, const char *key) {
@@ -28,13 +41,17 @@ static void count_worker(struct tally *tally, const char *key) {
     new->answers = 1;
 }
 
-void tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow) {
+bool tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow) {
+    if (tally->outcomes[ANSWERED] == tally->room && !make_room(tally, 2 * tally->room))
+        return false;
     int64_t us = latency > 0 ? latency / 1000 : 0;
     tally->sum += latency;
     tally->latencies[tally->outcomes[ANSWERED]++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     tally->slower += slow;
     tally->not_ok += answer->status / 100 != 2;
+    tally->named += answer->is_named;
     count_worker(tally, answer->worker);
+    return true;
 }
 
 static int by_size(const void *left, const void *right) {

@@ -24,16 +24,20 @@ struct tally {
     int64_t lag;    /* the longest that a connection began after its time */
     int64_t took;
     int64_t sum;         /* of the latencies, in ns */
-    uint32_t *latencies; /* microseconds, of the answers; room for all connections */
+    long named;          /* answers that named their worker in a header */
+    uint32_t *latencies; /* microseconds, of the answers */
+    long room;
     struct worker_count workers[WORKERS_MAX];
     int worker_count;
     long other_workers; /* answers that found the table full */
 };
 
-/* Room for so many connections; false when there is no memory for it. */
-bool tally_init(struct tally *tally, long connections);
+/* Room for so many answers, and more when they come; false when there is no memory for it. */
+bool tally_init(struct tally *tally, long answers);
+void tally_free(struct tally *tally);
 
-void tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow);
+/* False when there is no memory left: the answer is not counted. */
+bool tally_answer(struct tally *tally, const struct answer *answer, int64_t latency, bool slow);
 
 /* Puts latencies and workers in order; then the percentiles can be asked for. */
 void tally_sort(struct tally *tally);

@@ -29,7 +29,7 @@ static const char *set_ipv4(struct target *target, const char *host, in_port_t p
     struct sockaddr_in *address = (struct sockaddr_in *)&target->address;
     if (inet_pton(AF_INET, host, &address->sin_addr) != 1)
         return "not a numeric address";
-    if (ntohl(address->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+    if (!target->anywhere && ntohl(address->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
         return "not a loopback address; this generator aims at nothing else";
     address->sin_family = AF_INET;
     address->sin_port = port;
@@ -41,7 +41,7 @@ static const char *set_ipv6(struct target *target, const char *host, in_port_t p
     struct sockaddr_in6 *address = (struct sockaddr_in6 *)&target->address;
     if (inet_pton(AF_INET6, host, &address->sin6_addr) != 1)
         return "not a numeric address";
-    if (!IN6_IS_ADDR_LOOPBACK(&address->sin6_addr))
+    if (!target->anywhere && !IN6_IS_ADDR_LOOPBACK(&address->sin6_addr))
         return "not a loopback address; this generator aims at nothing else";
     address->sin6_family = AF_INET6;
     address->sin6_port = port;
@@ -51,7 +51,7 @@ static const char *set_ipv6(struct target *target, const char *host, in_port_t p
 
 const char *target_parse(struct target *target, const char *text) {
     char host[INET6_ADDRSTRLEN] = "";
-    memset(target, 0, sizeof *target);
+    *target = (struct target){.anywhere = target->anywhere};
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(target, text + 5);
     const char *colon = strrchr(text, ':');

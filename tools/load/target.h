@@ -8,6 +8,7 @@
 struct target {
     struct sockaddr_storage address;
     socklen_t length;
+    bool anywhere; /* set before it is parsed: other addresses than loopback's are good, too */
     bool spread;   /* let the connections come from many addresses of 127.0.0.0/8 */
     bool with_ack; /* send the request with the last packet of the handshake */
 };
