@@ -6,7 +6,7 @@ set -euo pipefail
 declare -A groups=(
   [build]="gcc libc6-dev libelf-dev libjansson-dev libncurses-dev make procps"
   [check]="clang libcmocka-dev bats parallel strace curl iproute2 binutils file python3-minimal libcap2-bin tmux python3-prometheus-client
-           nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
+           gnuplot-nox nginx-core apache2 apache2-bin gunicorn python3-gunicorn uwsgi-core uwsgi-plugin-python3 lighttpd
            uvicorn puma nodejs haproxy h2o bind9 unbound varnish php8.2-fpm systemd"
   [verdicts]="redis-server memcached dnsmasq-base nsd hitch openssl tinyproxy-bin stunnel4 dovecot-imapd postfix squid
               vsftpd pgbouncer starman unicorn caddy"

@@ -38,6 +38,8 @@ completed() {
   [[ $(completed unherd stat --pro) == --prometheus ]]
   [[ $(completed unherd set :80 --st) == --steal ]]
   [[ $(completed unherd set :80 --mode '') == 'exclusive reuseport off' ]]
+  [[ $(completed unherd bench --st) == --stall ]]
+  [[ $(completed unherd bench --modes no) == no-stealing ]]
 }
 
 @test "everything is installed, and uninstalled" {

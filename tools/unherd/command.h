@@ -23,6 +23,7 @@ extern const struct command check_command;
 extern const struct command stat_command;
 extern const struct command top_command;
 extern const struct command set_command;
+extern const struct command bench_command;
 
 /* Writes "unherd NAME: ", the text and a newline to stderr; control characters come out as '?'
  * (plain_text.h). */

@@ -113,6 +113,11 @@ char process_state(pid_t pid) {
     return (char)(read_stat(&process) ? process.state : 0);
 }
 
+pid_t process_parent(pid_t pid) {
+    struct process process = {.pid = pid};
+    return read_stat(&process) ? process.parent : 0;
+}
+
 bool process_descends_from(pid_t pid, pid_t ancestor) {
     struct process process;
     for (int depth = 0; pid > 1 && depth < 64; depth++) {

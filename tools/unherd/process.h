@@ -32,6 +32,9 @@ bool process_glance(struct process *process, pid_t pid);
 /* Its state alone, a letter; 0: it is gone. */
 char process_state(pid_t pid);
 
+/* Its parent's number; 0: it is gone. */
+pid_t process_parent(pid_t pid);
+
 /* Whether it is that process, or was started by it or by what it started. */
 bool process_descends_from(pid_t pid, pid_t ancestor);
 
