@@ -50,7 +50,14 @@ says() {
   refused 2 '--rate x: not a number *' --rate x -- true
   refused 2 '--rounds 0: not a whole number *' --rounds 0 -- true
   refused 2 '--duration needs a value' --duration
-  refused 2 '--modes wild: not stock, *' --modes stock,wild -- true
+  refused 2 '--modes stock,wild: not of stock, *' --modes stock,wild -- true
+  refused 2 '--modes : not of stock, *' --modes '' -- true
+  refused 2 '--native own=: no command' --native own= -- true
+  refused 2 '--native stock=x: another has that name; *' --native stock=x -- true
+  refused 2 '--native y: another has that name; *' --native x --native y -- true
+  refused 2 '--native a-name-that-is-long=x: the name has more *' --native a-name-that-is-long=x -- true
+  refused 2 '--native i=x: there are eight already' --native={a,b,c,d,e,f,g,h,i}=x -- true
+  refused 2 '--no-answer goes with --url tcp: *' --no-answer -- true
   refused 2 '--url ftp://x: not http://*' --url ftp://x -- true
   refused 2 '--url: 10.0.0.1:80: not a loopback address; *' --url http://10.0.0.1/ -- true
   refused 2 '--url: 127.0.0.1:0: no port *' --url http://127.0.0.1:0/ -- true
@@ -98,12 +105,12 @@ says() {
 
 @test "as JSON: every mode, each worker's share, what was stolen from one that was stopped, and no bar" {
   bench --json --duration 0.6 --rounds 1 --rate 500 --stall 300 --modes reuseport,no-stealing --plot x.svg \
-    --native "exec $TESTED_BUILD/prefork -p $PORT -w 2" -- "$TESTED_BUILD/prefork" -p "$PORT" -w 3 >out.json 2>errors ||
+    --native "two=exec $TESTED_BUILD/prefork -p $PORT -w 2" --native "UNUSED=1 $TESTED_BUILD/prefork -p $PORT -w 4" -- "$TESTED_BUILD/prefork" -p "$PORT" -w 3 >out.json 2>errors ||
     fail "$(cat errors)"
   [[ ! -s errors ]] || fail "$(cat errors)"
-  says "['reuseport', 'no-stealing', 'native']" '[one["mode"] for one in all["modes"]]'
-  says '[3, 3, 2]' '[len(one["rounds"][0]["shares"]) for one in all["modes"]]'
-  says "['3 queues', '3 queues', None]" '[one["listener"] for one in all["modes"]]'
+  says "['reuseport', 'no-stealing', 'two', 'native']" '[one["mode"] for one in all["modes"]]'
+  says '[3, 3, 2, 4]' '[len(one["rounds"][0]["shares"]) for one in all["modes"]]'
+  says "['3 queues', '3 queues', None, None]" '[one["listener"] for one in all["modes"]]'
   says '0.0' 'sum(one["rounds"][0]["lost"] for one in all["modes"])'
   says 'True' 'mode["reuseport"][0]["stolen"] > 0'
   says '0.0' 'mode["no-stealing"][0]["stolen"]'
@@ -119,6 +126,29 @@ says() {
     bench --json --duration 0.1 --rounds 1 --modes stock "${words[@]//\\x20/ }" -- "$TESTED_BUILD/prefork" -p "$PORT" >out.json
     says '(True, 0.0)' '(mode["stock"][0]["per_second"] > 50, mode["stock"][0]["lost"])'
   done
+}
+
+# answering ANSWER: a server that says so to each request, without an end of the connection.
+answering() {
+  script answering '#!/usr/bin/python3' 'import socket, sys, threading' \
+    'def serve(one):' '    while one.recv(9999):' "        one.sendall($1)" \
+    "server = socket.create_server(('127.0.0.1', $PORT), backlog=100)" \
+    'while True: threading.Thread(target=serve, args=server.accept()[:1], daemon=True).start()'
+}
+
+@test "an answer that is kept ends where it says, behind a large head, in words of any case" {
+  answering 'b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 20000 + b"\r\ntransfer-ENCODING: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"'
+  bench --json --duration 0.1 --rounds 1 --modes stock --keep-alive --connections 2 -- ./answering >out.json
+  says '(True, 0.0)' '(mode["stock"][0]["per_second"] > 50, mode["stock"][0]["lost"])'
+}
+
+@test "who closes without a byte has not answered, if it was not said" {
+  script silent '#!/usr/bin/python3' 'import socket' "server = socket.create_server(('127.0.0.1', $PORT), backlog=100)" \
+    'while True: server.accept()[0].close()'
+  run bench --wait 1 --url tcp: --rounds 1 --modes stock -- ./silent
+  expect 125 'unherd bench: stock: the server does not answer within 1 s (--wait)'
+  bench --json --duration 0.1 --rounds 1 --modes stock --url tcp: --no-answer -- ./silent >out.json
+  says '(True, 0.0)' '(mode["stock"][0]["per_second"] > 50, mode["stock"][0]["lost"])'
 }
 
 @test "interrupted or killed it leaves no process, not even of a server that became a daemon" {

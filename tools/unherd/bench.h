@@ -9,9 +9,8 @@
 #include <sys/types.h>
 
 #include "bench_spread.h"
+#include "bench_variant.h"
 #include "preload.h"
-
-enum variant { STOCK, EXCLUSIVE, REUSEPORT, NO_STEALING, NATIVE, VARIANTS };
 
 enum { ROUNDS_MAX = 50, ADDRESS_SIZE = 128, SHARES_MAX = 64, BUCKETS = 32 * 32 };
 
@@ -20,6 +19,7 @@ struct bench_plan {
     char path[1024];
     const char *send; /* what a plain TCP connection begins with; NULL: it is HTTP */
     bool is_plain;
+    bool may_be_silent; /* who closes without a byte has answered */
     bool keeps_alive;
     double rate; /* 0: in a closed loop */
     long connections;
@@ -31,7 +31,7 @@ struct bench_plan {
     int wait_s; /* the longest that a server may take to listen */
     bool is_remote;
     bool is_wanted[VARIANTS];
-    const char *native;
+    const char *native[NATIVES_MAX]; /* commands for a shell; NULL: none */
     const char *library_path;
     bool json;
     const char *plot;
@@ -85,8 +85,6 @@ extern volatile sig_atomic_t bench_stop;
 
 /* False: told to end meanwhile. */
 bool bench_pause(int milliseconds);
-
-const char *variant_name(enum variant variant);
 
 /* An exit status, or -1: go on. */
 int bench_options(struct bench_plan *plan, int argc, char **argv);

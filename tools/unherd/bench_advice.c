@@ -80,10 +80,13 @@ static void add_figures(const struct bench *bench, char *text, size_t size, enum
     }
 }
 
-/* Plain SO_REUSEPORT is measured to see what stealing does, and never advised. */
+/* Plain SO_REUSEPORT is measured to see what stealing does, and never advised; nor is a library
+ * that was not in the server. */
 static bool is_candidate(const struct bench *bench, int variant) {
-    return (variant == EXCLUSIVE || variant == REUSEPORT || variant == NATIVE) &&
-           bench->outcome[variant].rounds;
+    const struct outcome_of *outcome = &bench->outcome[variant];
+    return outcome->rounds &&
+           (variant >= NATIVE ||
+            ((variant == EXCLUSIVE || variant == REUSEPORT) && *outcome->became));
 }
 
 static enum variant best_of(const struct bench *bench) {
@@ -122,24 +125,27 @@ static void advise_stock(struct bench *bench) {
 }
 
 static bool reached_nobody(const struct bench *bench) {
-    for (int i = EXCLUSIVE; i <= NO_STEALING; i++)
+    bool was_tried = false;
+    for (int i = EXCLUSIVE; i <= NO_STEALING; i++) {
         if (*bench->outcome[i].became)
             return false;
-    return true;
+        was_tried |= bench->outcome[i].rounds > 0;
+    }
+    return was_tried;
 }
 
 void bench_advise(struct bench *bench) {
     enum variant best = best_of(bench);
     char *text = bench->advice;
     size_t size = sizeof bench->advice;
-    bool has_rival = false;
+    bool has_rival = reached_nobody(bench);
     for (int i = 0; i < VARIANTS; i++)
         has_rival |= is_candidate(bench, i);
     if (!bench->outcome[STOCK].rounds || !has_rival) {
         snprintf(text, size, "no recommendation: that takes stock and another mode");
     } else if (bench->plan.rounds < 2) {
-        snprintf(text, size, "no recommendation: one round has no spread; say --rounds 3");
-    } else if (reached_nobody(bench)) {
+        snprintf(text, size, "no recommendation: one round has no spread; say --rounds 5");
+    } else if (best == STOCK && reached_nobody(bench)) {
         snprintf(text, size,
                  "recommended: stock: the library was not in the server, see unherd check");
     } else if (best == STOCK) {
@@ -147,7 +153,7 @@ void bench_advise(struct bench *bench) {
     } else {
         struct balance balance = balance_of(bench, best, STOCK);
         snprintf(text, size, "recommended: %s%s: ", variant_name(best),
-                 best == NATIVE ? ", without the library" : "");
+                 best >= NATIVE ? ", without the library" : "");
         add_figures(bench, text, size, best, balance.better, balance.betters);
         if (balance.worses)
             add_words(text, size, "; but ");

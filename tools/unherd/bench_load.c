@@ -17,9 +17,12 @@ bool load_knows_signal(const char *name) {
 
 static const char *make_request(struct request *request, const struct bench_plan *plan) {
     bool has_name = *plan->address && strncmp(plan->address, "unix:", 5) != 0;
-    return plan->is_plain ? request_plain(request, plan->send ? plan->send : "")
-                          : request_get(request, has_name ? plan->address : "localhost", plan->path,
-                                        plan->keeps_alive);
+    if (!plan->is_plain)
+        return request_get(request, has_name ? plan->address : "localhost", plan->path,
+                           plan->keeps_alive);
+    const char *problem = request_plain(request, plan->send ? plan->send : "");
+    request->may_be_silent = plan->may_be_silent;
+    return problem;
 }
 
 const char *load_check(const struct bench_plan *plan) {

@@ -11,16 +11,10 @@
 #include "command.h"
 #include "program.h"
 
-static const char *const names[VARIANTS] = {"stock", "exclusive", "reuseport", "no-stealing",
-                                            "native"};
-
-const char *variant_name(enum variant variant) {
-    return names[variant];
-}
-
 enum {
     URL = 256,
     SEND,
+    NO_ANSWER,
     KEEP_ALIVE,
     RATE_OPTION,
     CONNECTIONS,
@@ -40,6 +34,7 @@ enum {
 
 static const struct option list[] = {{"url", required_argument, NULL, URL},
                                      {"send", required_argument, NULL, SEND},
+                                     {"no-answer", no_argument, NULL, NO_ANSWER},
                                      {"keep-alive", no_argument, NULL, KEEP_ALIVE},
                                      {"rate", required_argument, NULL, RATE_OPTION},
                                      {"connections", required_argument, NULL, CONNECTIONS},
@@ -122,25 +117,6 @@ static bool read_url(struct bench_plan *plan, const char *text) {
     return true;
 }
 
-static bool read_modes(struct bench_plan *plan, const char *text) {
-    memset(plan->is_wanted, 0, sizeof plan->is_wanted);
-    while (*text) {
-        size_t length = strcspn(text, ",");
-        int found = -1;
-        for (int i = 0; i < NATIVE; i++)
-            if (strlen(names[i]) == length && !strncmp(text, names[i], length))
-                found = i;
-        if (found < 0) {
-            complain(&bench_command, "--modes %.*s: not stock, exclusive, reuseport or no-stealing",
-                     (int)length, text);
-            return false;
-        }
-        plan->is_wanted[found] = true;
-        text += length + (text[length] == ',');
-    }
-    return true;
-}
-
 static bool read_reload(struct bench_plan *plan, const char *text) {
     plan->reload = !strncmp(text, "SIG", 3) ? text + 3 : text;
     if (load_knows_signal(plan->reload))
@@ -168,6 +144,8 @@ static bool take_load_option(struct bench_plan *plan, int option) {
     case SEND:
         plan->send = optarg;
         return true;
+    case NO_ANSWER:
+        return plan->may_be_silent = true;
     case KEEP_ALIVE:
         return plan->keeps_alive = true;
     case RATE_OPTION:
@@ -200,10 +178,9 @@ static bool take_option(struct bench_plan *plan, int option, const char *word) {
     case ROUNDS:
         return read_whole(&plan->rounds, "rounds", optarg, 1, ROUNDS_MAX);
     case MODES:
-        return read_modes(plan, optarg);
+        return variants_take_modes(plan, optarg);
     case NATIVE_OPTION:
-        plan->native = optarg;
-        return true;
+        return variants_take_native(plan, optarg);
     case WAIT:
         return read_whole(&plan->wait_s, "wait", optarg, 1, 600);
     case JSON:
@@ -227,6 +204,8 @@ static const char *contradiction(const struct bench_plan *plan) {
         return "--keep-alive goes with HTTP, not with a tcp address";
     if (plan->send && !plan->is_plain)
         return "--send goes with --url tcp: or tcp://HOST:PORT";
+    if (plan->may_be_silent && !plan->is_plain)
+        return "--no-answer goes with --url tcp: or tcp://HOST:PORT";
     if (plan->rate > 0 && plan->connections && !plan->keeps_alive)
         return "--rate goes with --connections only with --keep-alive: on schedule nobody waits";
     if (plan->rate * plan->duration > 1e7)
@@ -257,7 +236,7 @@ static int check_program(struct bench_plan *plan) {
 }
 
 static void set_defaults(struct bench_plan *plan) {
-    *plan = (struct bench_plan){.path = "/", .duration = 3, .rounds = 3, .wait_s = 10};
+    *plan = (struct bench_plan){.path = "/", .duration = 2, .rounds = 5, .wait_s = 10};
     for (int i = 0; i < NATIVE; i++)
         plan->is_wanted[i] = true;
 }
@@ -281,6 +260,5 @@ int bench_options(struct bench_plan *plan, int argc, char **argv) {
     }
     if (!plan->connections)
         plan->connections = 16;
-    plan->is_wanted[NATIVE] = plan->native;
     return check_program(plan);
 }

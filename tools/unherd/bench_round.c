@@ -45,8 +45,8 @@ static void make_command(char *words[WORDS_MAX], const struct bench *bench, enum
         [EXCLUSIVE] = "exclusive", [REUSEPORT] = "reuseport", [NO_STEALING] = "reuseport"};
     const struct bench_plan *plan = &bench->plan;
     size_t n = 0;
-    if (variant == NATIVE) {
-        const char *const shell[] = {"/bin/sh", "-c", plan->native, NULL};
+    if (variant >= NATIVE) {
+        const char *const shell[] = {"/bin/sh", "-c", plan->native[variant - NATIVE], NULL};
         memcpy(words, shell, sizeof shell);
         return;
     }
@@ -221,7 +221,7 @@ static void fill_server_side(struct run *run, struct round *round, long answers,
         snprintf(outcome->became, sizeof outcome->became, "%s", before->became);
     if (!after->is_there) /* it is gone, perhaps by a signal that we were told to send */
         return;
-    round->figure[STOLEN] = (double)(after->stolen - before->stolen);
+    round->figure[STOLEN] = (double)after->stolen - (double)before->stolen;
     if (!round->share_count)
         round->share_count = share_between(round->share, SHARES_MAX, before, after);
 }
