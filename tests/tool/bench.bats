@@ -115,6 +115,8 @@ says() {
   says 'True' 'mode["reuseport"][0]["stolen"] > 0'
   says '0.0' 'mode["no-stealing"][0]["stolen"]'
   says 'True' 'mode["no-stealing"][0]["max_ms"] > 200' # whoever is queued for the stopped one waits for it
+  grep -q 'not known' x.svg && fail 'the plot knows the shares no more'
+  [[ $(grep -oE '>(reuseport|no-stealing|two|native)<' x.svg | sort | uniq -c | tr -s ' \n' ' ') == ' 2 >native< 2 >no-stealing< 2 >reuseport< 2 >two< ' ]]
   grep -q '</svg>' x.svg
   nobody_is_left
 }

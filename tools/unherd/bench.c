@@ -84,7 +84,7 @@ static int bench_main(int argc, char **argv) {
         plot_abandon();
         return leave(status);
     }
-    return report(&bench);
+    return leave(report(&bench));
 }
 
 static void bench_help(void) {

@@ -27,6 +27,11 @@ static bool is_a_price(enum figure figure) {
     return figure != WAKEUPS;
 }
 
+/* A herd is a matter of whole wake-ups for each connection. */
+static bool is_little(enum figure figure, const struct summary *one, const struct summary *other) {
+    return figure == WAKEUPS && fabs(one->median - other->median) < 0.5;
+}
+
 struct balance {
     enum figure better[WEIGHED], worse[WEIGHED];
     size_t betters, worses;
@@ -36,9 +41,12 @@ static struct balance balance_of(const struct bench *bench, enum variant one, en
     struct balance balance = {0};
     for (size_t i = 0; i < WEIGHED; i++) {
         enum figure figure = weighed[i];
-        enum difference difference = difference_of(&bench->outcome[one].summary[figure],
-                                                   &bench->outcome[other].summary[figure]);
+        const struct summary *its = &bench->outcome[one].summary[figure];
+        const struct summary *others = &bench->outcome[other].summary[figure];
+        enum difference difference = difference_of(its, others);
         if (!is_weighed(bench, figure) || difference == NONE || difference == NOT_KNOWN)
+            continue;
+        if (is_little(figure, its, others))
             continue;
         bool is_gained = difference == figure_table[figure].better;
         if (is_gained && is_a_gain(figure))
@@ -72,10 +80,12 @@ static void add_figures(const struct bench *bench, char *text, size_t size, enum
                         const enum figure *figure, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char words[128], now[32], before[32];
+        const char *name = figure_table[figure[i]].label;
+        const char *unit = strchrnul(name, ','); /* "p99, ms" */
         figure_write(now, sizeof now, bench->outcome[variant].summary[figure[i]].median);
         figure_write(before, sizeof before, bench->outcome[STOCK].summary[figure[i]].median);
-        snprintf(words, sizeof words, "%s%s %s instead of %s", i ? "; " : "",
-                 figure_table[figure[i]].label, now, before);
+        snprintf(words, sizeof words, "%s%.*s %s%s instead of %s", i ? "; " : "",
+                 (int)(unit - name), name, now, unit + (*unit == ','), before);
         add_words(text, size, words);
     }
 }
@@ -119,7 +129,7 @@ static void advise_stock(struct bench *bench) {
     }
     snprintf(bench->advice, sizeof bench->advice, "recommended: stock, without the library: %s",
              is_gained  ? "what the others improve weighs less than what they worsen"
-             : is_worse ? "the others improve nothing by more than the spread"
+             : is_worse ? "the others improve nothing that counts by more than the spread"
                         : "nothing that counts differs by more than the spread");
     add_noise(bench);
 }

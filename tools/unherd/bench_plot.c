@@ -90,70 +90,95 @@ static size_t put_shares(FILE *out, const struct outcome_of *outcome, double fir
 }
 
 static void put_data(FILE *out, const struct bench *bench) {
-    static const char no_share[] = "0 NaN\n"; /* an empty block is an error */
     double first = 0;
     for (int i = 0; i < VARIANTS; i++) {
         if (!is_shown(bench, i))
             continue;
+        const char *name = variant_name((enum variant)i);
         fprintf(out, "$latency%d << EOD\n", i);
         put_latencies(out, &bench->outcome[i]);
-        fprintf(out, "EOD\n$share%d << EOD\n%s", i, no_share);
+        fprintf(out, "EOD\n$share%d << EOD\n0 NaN\n", i); /* an empty block is an error */
         size_t count = put_shares(out, &bench->outcome[i], first);
         fputs("EOD\n", out);
-        double middle = count ? first + (double)(count - 1) / 2 : first + 1;
-        fprintf(out, "share_tics = share_tics.\"%s'%s%s' %g\"\n", first > 0 ? "," : "",
-                variant_name((enum variant)i), count ? "" : " (not known)", middle);
-        first += (count ? (double)count : 3) + 1;
+        if (!count) {
+            fprintf(out, "unknown = unknown.(unknown eq '' ? '' : ', ').'%s'\n", name);
+            continue;
+        }
+        fprintf(out, "tics = tics.(tics eq '' ? '' : ', ').\"'%s' %g\"\n", name,
+                first + (double)(count - 1) / 2);
+        first += (double)count + 1;
     }
-    fprintf(out, "share_end = %g\n", first);
+    fprintf(out, "end = %g\n", first > 0 ? first - 1 : 1);
 }
 
-static void put_curves(FILE *out, const struct bench *bench, const char *data, const char *style) {
+static void put_curves(FILE *out, const struct bench *bench, const char *data, const char *style,
+                       const char *style_of_natives) {
+    static const char *const colours[VARIANTS] = {"#444444", "#009e73", "#0072b2", "#56b4e9",
+                                                  "#d55e00", "#cc79a7", "#e69f00", "#8b4513",
+                                                  "#7b3294", "#b30000", "#666600", "#000000"};
     const char *before = "plot ";
     for (int i = 0; i < VARIANTS; i++) {
         if (!is_shown(bench, i))
             continue;
-        fprintf(out, "%s$%s%d with %s lc %d title '%s'", before, data, i, style, i + 1,
-                variant_name((enum variant)i));
+        fprintf(out, "%s$%s%d with %s lc rgb '%s' title '%s'", before, data, i,
+                i < NATIVE ? style : style_of_natives, colours[i], variant_name((enum variant)i));
         before = ", ";
     }
+    putc('\n', out);
+}
+
+/* Between single quotes, where such a quote is written twice. */
+static void put_title(FILE *out, const struct bench *bench) {
+    char text[160] = "";
+    FILE *memory = fmemopen(text, sizeof text, "w");
+    if (memory) {
+        bench_write_load(memory, bench);
+        fclose(memory);
+    }
+    fputs("set multiplot layout 2,1 title '", out);
+    for (const char *at = text; at < text + sizeof text - 1 && *at; at++)
+        fprintf(out, *at == '\'' ? "''" : "%c", *at);
+    fputs("' font ',12'\n", out);
 }
 
 static void put_script(FILE *out, const struct bench *bench) {
-    fputs("set terminal svg size 900,760 font 'sans,13' background 'white'\n"
-          "set multiplot layout 2,1\n"
-          "set border 3\n"
+    fputs("set terminal svg size 900,800 font 'sans,13' background 'white' noenhanced\n", out);
+    put_title(out, bench);
+    fputs("set border 3\n"
           "set ytics nomirror\n"
+          "set lmargin 10\n"
           "set rmargin 8\n"
           "set grid y lc '#dddddd'\n"
-          "share_tics = ''\n",
+          "tics = unknown = ''\n",
           out);
     put_data(out, bench);
-    fputs("set title 'Latency: how many answers are slower' noenhanced\n"
+    fputs("set title 'Latency in all rounds: how many answers are slower'\n"
           "set logscale xy\n"
+          "set xrange [1:*] noextend\n"
           "set xtics ('all' 1, '1 of 2' 2, '1 of 10' 10, '1 of 100' 100, '1 of 1,000' 1000, "
           "'1 of 10,000' 10000, '1 of 100,000' 100000) nomirror\n"
           "set xlabel 'so many answers ...'\n"
           "set ylabel '... are slower than, ms'\n"
           "set format y '%g'\n"
-          "set key top left\n",
+          "set key outside top center horizontal\n",
           out);
-    put_curves(out, bench, "latency", "lines lw 2");
-    fputs("\nunset logscale\n"
-          "set title 'Share of each worker, the busiest first'\n"
-          "unset xlabel\n"
-          "set ylabel 'of a fair share'\n"
-          "set format y '%g'\n"
+    /* Dashed, for one of ours may lie below. */
+    put_curves(out, bench, "latency", "lines lw 2", "lines lw 2 dt 2");
+    fputs("unset logscale\n"
+          "set title 'Accepts of each worker, the busiest first'\n"
+          "set xlabel (unknown eq '' ? '' : 'not known: '.unknown)\n"
+          "set ylabel 'parts of a fair share'\n"
           "set yrange [0:*]\n"
-          "set xrange [-1:share_end]\n"
+          "set xrange [-1:end]\n"
           "unset key\n"
           "set boxwidth 0.8\n"
           "set style fill solid 0.7\n"
-          "eval \"set xtics (\".share_tics.\") nomirror scale 0\"\n"
-          "set arrow from -1,1 to share_end,1 nohead lc '#444444' dt 2\n",
+          "eval \"set xtics (\".tics.\") nomirror scale 0\".(strlen(tics) > 130 ? ' rotate by -20' "
+          ": '')\n"
+          "set arrow from -1,1 to end,1 nohead lc '#444444' dt 2\n",
           out);
-    put_curves(out, bench, "share", "boxes");
-    fputs("\nunset multiplot\n", out);
+    put_curves(out, bench, "share", "boxes", "boxes");
+    fputs("unset multiplot\n", out);
 }
 
 /* ---- gnuplot ---- */

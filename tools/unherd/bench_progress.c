@@ -5,7 +5,7 @@
 
 #include "../load/clock.h"
 
-enum { WIDTH = 30 };
+enum { WIDTH = 24 };
 
 static const struct bench_plan *shown; /* NULL: no terminal */
 static int64_t began;
@@ -27,9 +27,10 @@ static int steps_before(enum variant variant) {
     return count;
 }
 
+/* Before a first round is well under way its start looks like all there is. */
 static void put_time_left(double done) {
     double passed = (double)(clock_now() - began) / (double)NS_PER_S;
-    if (done > 0)
+    if (done * shown->rounds * steps > 0.5)
         fprintf(stderr, ", some %.0f s left", passed / done * (1 - done));
 }
 
@@ -41,10 +42,11 @@ void progress_show(int number, enum variant variant, double part) {
     for (int i = 0; i < WIDTH; i++)
         bar[i] = i < (int)(done * WIDTH) ? '#' : '.';
     bar[WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] round %d of %d, %s", bar, number + 1, shown->rounds,
+    /* In a narrow window it is cut off, and not wrapped: \r would not reach its beginning then. */
+    fprintf(stderr, "\r\033[?7l[%s] round %d of %d, %s", bar, number + 1, shown->rounds,
             variant_name(variant));
     put_time_left(done);
-    fputs("\033[K", stderr);
+    fputs("\033[K\033[?7h", stderr);
     fflush(stderr);
 }
 

@@ -2,7 +2,12 @@
 #ifndef UNHERD_BENCH_REPORT_H
 #define UNHERD_BENCH_REPORT_H
 
+#include <stdio.h>
+
 #include "bench.h"
+
+/* What the load was, in a line without its end. */
+void bench_write_load(FILE *out, const struct bench *bench);
 
 /* Writes the recommendation, with its reason, into bench->advice. */
 void bench_advise(struct bench *bench);

@@ -147,12 +147,11 @@ static void wait_for_quiet(struct run *run, int64_t end) {
     static struct family before, now;
     bool is_quiet = false;
     family_read(&before, run->keeper.pid);
-    while (!is_quiet && clock_now() < end) {
+    while (!is_quiet && !bench_stop && clock_now() < end) {
         struct account account = {0};
         account_look(&account, run->keeper.pid);
-        if (!bench_pause(QUIET_MS))
-            break;
-        account_look(&account, run->keeper.pid);
+        if (bench_pause(QUIET_MS))
+            account_look(&account, run->keeper.pid);
         family_read(&now, run->keeper.pid);
         is_quiet = now.count == before.count &&
                    (double)account_cpu(&account) < QUIET_PART * QUIET_MS * (double)NS_PER_MS;

@@ -65,6 +65,8 @@ static void put_difference(const struct bench *bench, enum variant variant, enum
         snprintf(cell, sizeof cell, "?");
     else if (difference == MORE && stock > 0 && apart > 9 * stock)
         snprintf(cell, sizeof cell, "x %.0f", apart / stock + 1);
+    else if (difference == LESS && figure != LOST && apart < -0.9 * stock && apart > -stock)
+        snprintf(cell, sizeof cell, "/ %.0f", stock / (stock + apart));
     else if (difference != NONE && stock > 0 && figure != LOST)
         snprintf(cell, sizeof cell, "%+.0f %%", apart / stock * 100);
     else if (difference != NONE)
@@ -84,25 +86,26 @@ static void put_differences(const struct bench *bench) {
     }
 }
 
-static void put_load(const struct bench_plan *plan) {
+void bench_write_load(FILE *out, const struct bench *bench) {
+    const struct bench_plan *plan = &bench->plan;
+    fprintf(out, "%s%s: ", bench->address, plan->is_plain ? "" : plan->path);
     if (plan->rate > 0)
-        printf("%g a second on schedule", plan->rate);
+        fprintf(out, "%g a second on schedule", plan->rate);
     else
-        printf("%ld at once in a closed loop", plan->connections);
-    printf(", %s, %g s a round", plan->keeps_alive ? "connections kept" : "a connection each",
-           plan->duration);
+        fprintf(out, "%ld at once in a closed loop", plan->connections);
+    fprintf(out, ", %s, %g s a round", plan->keeps_alive ? "connections kept" : "a connection each",
+            plan->duration);
     if (plan->stall_ms)
-        printf(", a worker stopped for %d ms", plan->stall_ms);
+        fprintf(out, ", a worker stopped for %d ms", plan->stall_ms);
     if (plan->kills)
-        printf(", a worker killed");
+        fputs(", a worker killed", out);
     if (plan->reload)
-        printf(", SIG%s to the master", plan->reload);
-    putchar('\n');
+        fprintf(out, ", SIG%s to the master", plan->reload);
 }
 
 void bench_table(const struct bench *bench) {
-    printf("%s%s: ", bench->address, bench->plan.is_plain ? "" : bench->plan.path);
-    put_load(&bench->plan);
+    bench_write_load(stdout, bench);
+    putchar('\n');
     if (bench->plan.rounds > 1)
         printf("median (spread) of %d rounds", bench->plan.rounds);
     else

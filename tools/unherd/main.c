@@ -6,9 +6,8 @@
 #include "command.h"
 #include "version.h"
 
-static const struct command *const commands[] = {&run_command, &check_command, &stat_command,
-                                                 &top_command, &set_command,   &bench_command,
-                                                 NULL};
+static const struct command *const commands[] = {
+    &run_command, &check_command, &stat_command, &top_command, &set_command, &bench_command, NULL};
 
 static const struct command *find(const char *name) {
     for (const struct command *const *at = commands; *at; at++)
