@@ -167,3 +167,27 @@ answering() {
     eventually 5 nobody_is_left || fail "left: $(ps -o pid=,args= -p "$(marked | paste -sd ,)")"
   done
 }
+
+# interrupted FILE ARG...: it gets SIGINT once FILE has 100 bytes, and ends by it with all that it started.
+interrupted() {
+  env "BENCH_MARK=$BATS_TEST_TMPDIR" setsid "$UNHERD" bench --modes stock "${@:2}" >output 2>&1 3>&- 4>&- &
+  BENCH=$!
+  eventually 10 has_100_bytes "$1" || fail "$(cat output)"
+  kill -INT "$BENCH"
+  status=0
+  wait "$BENCH" || status=$?
+  [[ $status -eq 130 ]] || fail "status $status: $(cat output)"
+  nobody_is_left || fail "left: $(ps -o pid=,args= -p "$(marked | paste -sd ,)")"
+}
+
+has_100_bytes() {
+  [[ -e $1 && $(stat -c %s "$1") -ge 100 ]]
+}
+
+@test "interrupted in the middle of the load, and while the server is being ended" {
+  script counting '#!/usr/bin/python3' 'import socket' "server = socket.create_server(('127.0.0.1', $PORT), backlog=100)" \
+    'while True:' '    one = server.accept()[0]' '    one.sendall(b"x")' '    one.close()' '    open("taken", "a").write("1")'
+  interrupted taken --duration 60 --url tcp: -- ./counting
+  script stubborn '#!/bin/sh' 'trap "seq 100 >told" TERM' "$TESTED_BUILD/prefork -p $PORT -w 2 &" 'while :; do sleep 0.1; done'
+  interrupted told --duration 0.1 --rounds 9 -- ./stubborn
+}
