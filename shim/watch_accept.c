@@ -87,8 +87,7 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
-    if (!watch_is_off(watch, set))
-        turns_rotate(watch, set, shard);
+    turns_count_stolen(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
     if (worker_took_stolen(set, shard) && set_steal(set) &&

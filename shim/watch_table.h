@@ -87,6 +87,10 @@ struct watch {
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
+    _Atomic uint32_t stolen;     /* the same of others' */
+    _Atomic uint32_t turn;       /* as many are one turn, by what was taken lately: 1 to 4 */
+    _Atomic uint32_t recent;     /* taken since ... */
+    _Atomic uint32_t paced_ms;   /* ... then, by clock_coarse_ms() */
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */

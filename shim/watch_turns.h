@@ -8,11 +8,10 @@
 #include "watch.h"
 #include "watch_table.h"
 
-/* To the end of the shard's queue of waiters, once for each wait; errno may change. */
-void turns_rotate(struct watch *watch, const struct shard_set *set, int shard);
-
-/* A connection was taken from a shard that several sit at: to its end, once enough were. */
+/* A connection was taken from a shard that several sit at, or stolen: once that ends the worker's
+ * turn, it goes to the end of the shard's queue of waiters. errno may change. */
 void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard);
+void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard);
 
 /* Whether what is queued is another worker's, who has just been woken for it. */
 bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
