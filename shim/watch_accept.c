@@ -124,16 +124,16 @@ static void reach_of(const struct shard *own, const struct watch *watch, struct 
 static int list_neighbours(const struct shard *own, const struct watch *watch, int own_fd,
                            struct pollfd *list, int *shards) {
     struct shard_bits reach;
-    reach_of(own, watch, &reach);
+    int home = home_of(own, watch);
     int count = 0;
-    int end = own->set->count;
-    for (int step = 1; step < end; step++) {
-        int shard = (home_of(own, watch) + step) % end;
-        if (!bits_has(&reach, shard))
-            continue;
-        shards[count] = shard;
-        list[count++] = (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
-    }
+    reach_of(own, watch, &reach);
+    bits_remove(&reach, home);
+    for (int pass = 0; pass < 2; pass++) /* those behind home, then those before it */
+        for (int shard = bits_next(&reach, pass ? 0 : home); shard >= 0 && (!pass || shard < home);
+             shard = bits_next(&reach, shard + 1)) {
+            shards[count] = shard;
+            list[count++] = (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
+        }
     return count;
 }
 

@@ -15,7 +15,7 @@ struct hit {
 };
 
 enum {
-    HITS_MOST = 16
+    HITS_MOST = 4
 }; /* further listeners of one instance in one wait: not merged, which is harmless */
 
 struct hits {

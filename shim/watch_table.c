@@ -1,7 +1,5 @@
 #include "watch_table.h"
 
-#include <stddef.h>
-
 #include "fd_table.h"
 #include "local.h"
 
@@ -9,7 +7,7 @@ _Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT < 
                "an index has to fit an entry of the fd table");
 
 static struct instance instances[INSTANCE_LIMIT];
-static struct watch watches[WATCH_LIMIT];
+struct watch watch_records[WATCH_LIMIT];
 static _Atomic int watches_used; /* so that a search does not make the whole pool resident */
 
 /* Of members of any type; another thread may be reading one. */
@@ -31,16 +29,12 @@ unsigned instance_index(const struct instance *instance) {
     return (unsigned)(instance - instances);
 }
 
-struct watch *watch_at(int index) {
-    return index < 0 || index >= WATCH_LIMIT ? NULL : &watches[index];
-}
-
 int watch_end(void) {
     return atomic_load(&watches_used);
 }
 
 int watch_index(const struct watch *watch) {
-    return (int)(watch - watches);
+    return (int)(watch - watch_records);
 }
 
 struct instance *instance_find(int epfd) {
@@ -109,7 +103,7 @@ struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
 
 struct watch *watch_make(struct instance *instance, int fd, const struct shard *own) {
     for (int i = 0; i < WATCH_LIMIT; i++) {
-        struct watch *watch = &watches[i];
+        struct watch *watch = &watch_records[i];
         if (atomic_load(&watch->set))
             continue;
         atomic_store(&watch->instance, instance);
@@ -136,32 +130,11 @@ void watch_free(struct watch *watch) {
     atomic_store(&watch->set, NULL);
 }
 
-/* Two bits of 256 for each value; multiplied so that pointers, alike at both ends, spread out. */
-static void filter_bits(uint64_t data, uint64_t mask[4]) {
-    uint64_t hash = data * UINT64_C(0x9e3779b97f4a7c15);
-    mask[hash >> 62] |= UINT64_C(1) << (hash >> 56 & 63);
-    mask[hash >> 54 & 3] |= UINT64_C(1) << (hash >> 48 & 63);
-}
-
 void instance_refilter(struct instance *instance) {
-    uint64_t mask[4] = {0};
-    bool any = false;
-    WATCHES_OF (watch, instance) {
-        if (!watch->is_filtered)
-            continue;
-        filter_bits(atomic_load(&watch->data), mask);
-        any = true;
-    }
-    for (int i = 0; i < 4; i++)
-        atomic_store(&instance->filter[i], mask[i]);
-    atomic_store(&instance->filtered, any);
-}
-
-bool instance_filter_has(const struct instance *instance, uint64_t data) {
-    uint64_t mask[4] = {0};
-    filter_bits(data, mask);
-    for (int i = 0; i < 4; i++)
-        if ((atomic_load_explicit(&instance->filter[i], memory_order_relaxed) & mask[i]) != mask[i])
-            return false;
-    return true;
+    uint64_t filter = 0;
+    WATCHES_OF (watch, instance)
+        if (watch->is_filtered)
+            filter |= filter_bits(atomic_load(&watch->data));
+    atomic_store(&instance->filter, filter);
+    atomic_store(&instance->filtered, filter != 0);
 }

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,8 +36,8 @@ struct instance {
     _Atomic bool is_spoiled; /* has something registered that is out of reach */
     _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
-    _Atomic bool filtered;      /* events of some watch are looked at before the server sees them */
-    _Atomic uint64_t filter[4]; /* a Bloom filter of the epoll_data of those watches */
+    _Atomic bool filtered;   /* events of some watch are looked at before the server sees them */
+    _Atomic uint64_t filter; /* a Bloom filter of the epoll_data of those watches */
 };
 
 struct watch {
@@ -100,9 +101,15 @@ struct watch {
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
 };
 
+/* Here only for watch_at(), of which every wait needs several. */
+extern struct watch watch_records[WATCH_LIMIT];
+
+static inline struct watch *watch_at(int index) {
+    return index < 0 || index >= WATCH_LIMIT ? NULL : &watch_records[index];
+}
+
 struct instance *instance_at(unsigned index);
 unsigned instance_index(const struct instance *instance);
-struct watch *watch_at(int index);
 int watch_index(const struct watch *watch);
 int watch_end(void); /* one past the highest index that was ever used */
 
@@ -129,8 +136,18 @@ void watch_free(struct watch *watch);
 
 /* Renews the filter from the instance's watches. Under the guard. */
 void instance_refilter(struct instance *instance);
+
+/* Two of the filter's bits; multiplied so that pointers, alike at both ends, spread out. */
+static inline uint64_t filter_bits(uint64_t data) {
+    uint64_t hash = data * UINT64_C(0x9e3779b97f4a7c15);
+    return UINT64_C(1) << (hash >> 58) | UINT64_C(1) << (hash >> 52 & 63);
+}
+
 /* Whether an event with this data may belong to a watch that is to look at it. */
-bool instance_filter_has(const struct instance *instance, uint64_t data);
+static inline bool instance_filter_has(const struct instance *instance, uint64_t data) {
+    uint64_t bits = filter_bits(data);
+    return (atomic_load_explicit(&instance->filter, memory_order_relaxed) & bits) == bits;
+}
 
 /* The shard that the watch is of. */
 static inline struct shard watch_shard(const struct watch *watch) {
