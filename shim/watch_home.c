@@ -167,15 +167,15 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
-    struct shard_bits ours;
+    struct seat seat = {.home = watch->home, .is_shared = watch->shares_home};
     struct shard_bits view;
     struct shard_bits stuck;
     struct shard_bits listening;
     bool unproven = false;
     worker_listening(set, &listening);
-    shards_of_process(set, &ours);
-    stuck_find(watch, set, &ours, &stuck);
-    worker_view(set, watch->home, &ours, &stuck, &view, &unproven);
+    shards_of_process(set, &seat.ours);
+    stuck_find(watch, set, &seat.ours, &stuck);
+    worker_view(set, &seat, &stuck, &view, &unproven);
     if (unproven) {
         atomic_store(&watch->instance->probing, true);
         watch->seen_generation = 0; /* until it is proven, every wait looks again */

@@ -31,24 +31,30 @@ static void rotate(struct watch *watch, const struct shard_set *set, int shard) 
  * calls, a tenth of what a small answer costs altogether. So a burst after a pause, which may be of
  * connections that are kept for long, is dealt out one by one.
  */
-static uint32_t turn_of(struct watch *watch) {
-    enum { LOOKS_BACK_MS = 100, TURN_MS = 10, LONGEST = 4 };
+enum { LOOKS_BACK_MS = 100, TURN_MS = 10, LONGEST = 4 };
+
+void turns_note_taken(struct watch *watch) {
     uint32_t now = (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
     uint32_t length = now - atomic_load_explicit(&watch->paced_ms, memory_order_relaxed);
-    uint32_t recent = atomic_load_explicit(&watch->recent, memory_order_relaxed);
-    if (length >= LOOKS_BACK_MS) {
-        uint32_t turn = 1 + recent * TURN_MS / length;
-        atomic_store_explicit(&watch->turn, turn < LONGEST ? turn : LONGEST, memory_order_relaxed);
-        atomic_store_explicit(&watch->paced_ms, now, memory_order_relaxed);
-        recent = 0;
-    }
-    atomic_store_explicit(&watch->recent, recent + 1, memory_order_relaxed);
-    return atomic_load_explicit(&watch->turn, memory_order_relaxed);
+    uint32_t recent = atomic_load_explicit(&watch->recent, memory_order_relaxed) + 1;
+    atomic_store_explicit(&watch->recent, recent, memory_order_relaxed);
+    if (length < LOOKS_BACK_MS)
+        return;
+    uint32_t turn = 1 + recent * TURN_MS / length;
+    atomic_store_explicit(&watch->turn, turn < LONGEST ? turn : LONGEST, memory_order_relaxed);
+    atomic_store_explicit(&watch->paced_ms, now, memory_order_relaxed);
+    atomic_store_explicit(&watch->recent, 0, memory_order_relaxed);
+}
+
+bool turns_leaves_alone(struct watch *watch) {
+    uint32_t now = (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+    return atomic_load_explicit(&watch->turn, memory_order_relaxed) == LONGEST &&
+           atomic_exchange(&watch->passed_on_ms, now) == now;
 }
 
 /* Whether that ends the worker's turn. */
 static bool is_last(struct watch *watch, _Atomic uint32_t *taken, uint32_t every) {
-    uint32_t turn = turn_of(watch);
+    uint32_t turn = atomic_load_explicit(&watch->turn, memory_order_relaxed);
     if (atomic_fetch_add_explicit(taken, 1, memory_order_relaxed) + 1 <
         (every > turn ? every : turn))
         return false;

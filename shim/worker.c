@@ -83,10 +83,21 @@ void worker_listening(const struct shard_set *set, struct shard_bits *listening)
             bits_add(listening, i);
 }
 
-/* So few that every worker watches all of them, whoever owns which. And so it is where only one is
- * to be used: in the others are connections that nobody is to wait for. */
-static bool is_few(const struct shard_set *set, const struct shard_bits *listening) {
-    return set_is_one_queue(set) || (unsigned)bits_count(listening) <= set_steal(set) + 1;
+/* So few that who watches `steal` neighbours watches all of them. And so it is where only one is to
+ * be used: in the others are connections that nobody is to wait for. */
+static bool is_few(const struct shard_set *set, const struct shard_bits *listening,
+                   unsigned steal) {
+    return set_is_one_queue(set) || (unsigned)bits_count(listening) <= steal + 1;
+}
+
+/*
+ * Where there are more workers than shards the sharers of a home are thieves too, but all together
+ * not more than its owner is: else each of a thousand workers would watch every shard, be told of
+ * what is queued there when it was busy, and look at that before each wait.
+ */
+static unsigned thieves(const struct shard_set *set, int home, bool shares_home) {
+    uint32_t sharers = atomic_load(&shard_of(set, home)->sharers);
+    return set_steal(set) / (shares_home && sharers ? sharers : 1);
 }
 
 void worker_announce(struct shard_set *set, int shard) {
@@ -101,6 +112,10 @@ static bool any_shared(const struct shard_set *set, const struct shard_bits *lis
     return false;
 }
 
+static bool all_see_all(const struct shard_set *set, const struct shard_bits *listening) {
+    return is_few(set, listening, set_steal(set)) && !any_shared(set, listening);
+}
+
 /*
  * Nobody is kicked who watches the orphan already and has a home: workers are told to leave by
  * signals, all at once, and a signal that comes while a kick is being noticed does not end the
@@ -110,7 +125,7 @@ void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
     unlock(set, shard);
     worker_listening(set, &listening);
-    if (!is_few(set, &listening) || any_shared(set, &listening) || !set_is_followed(set))
+    if (!all_see_all(set, &listening) || !set_is_followed(set))
         worker_announce(set, shard);
 }
 
@@ -123,10 +138,10 @@ bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard
  * orphans, and shards of owners that are stuck. These are everybody's, since a whole row of them
  * would be too much for the few before it; and who watches one watches no neighbour the less.
  */
-static void add_neighbours(const struct shard_set *set, int home, const struct shard_bits *ours,
-                           const struct shard_bits *stuck, struct shard_bits *view) {
+static void add_neighbours(const struct shard_set *set, int home, unsigned most,
+                           const struct shard_bits *ours, const struct shard_bits *stuck,
+                           struct shard_bits *view) {
     unsigned neighbours = 0;
-    unsigned most = set_steal(set);
     struct shard_bits listening;
     worker_listening(set, &listening);
     bits_add(view, home);
@@ -139,18 +154,19 @@ static void add_neighbours(const struct shard_set *set, int home, const struct s
     }
 }
 
-void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
+void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
+    unsigned most = thieves(set, seat->home, seat->is_shared);
     uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
-    bool few = is_few(set, &listening);
+    bool few = is_few(set, &listening, most);
     *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
     *view = listening;
     if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
-    add_neighbours(set, home, ours, stuck, view);
+    add_neighbours(set, seat->home, most, &seat->ours, stuck, view);
     if (atomic_load(&set->shared->handed)) /* where all that is new goes */
         bits_add(view, 0);
 }
@@ -211,7 +227,7 @@ bool worker_is_not_alone(const struct shard_set *set) {
         return false;
     log_line(LOG_DEBUG, "two workers are at work at once: no accept mutex");
     worker_listening(set, &listening);
-    return !is_few(set, &listening);
+    return !all_see_all(set, &listening);
 }
 
 /* Another's name, or none, since another began meanwhile and has ended. Said by the one that was

@@ -50,14 +50,21 @@ void worker_release(struct shard_set *set, int shard);
  * another. */
 bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours);
 
+/* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
+struct seat {
+    int home;
+    bool is_shared;
+    struct shard_bits ours;
+};
+
 /*
- * The shards that the worker at home in `home` is to watch, home among them. In general those are
- * the set's `steal` next neighbours that are not stuck, those that are up to there, and all
- * orphans; all shards, where the set is one queue. But under an accept mutex only one worker waits
- * at a time, and must then see every shard: until two were seen waiting at once it watches all.
- * *unproven is set where that question is still open and matters.
+ * The shards that the worker that sits there is to watch, home among them. In general those are the
+ * set's `steal` next neighbours, fewer where many share a home, all orphans, and those whose owners
+ * are said to be stuck; all shards, where the set is one queue. But under an accept mutex only one
+ * worker waits at a time, and must then see every shard: until two were seen waiting at once it
+ * watches all. *unproven is set where that question is still open and matters.
  */
-void worker_view(const struct shard_set *set, int home, const struct shard_bits *ours,
+void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven);
 
 /*

@@ -146,7 +146,7 @@ static int count_watched(void) {
     struct shard_bits view;
     bool unproven;
     atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
-    worker_view(&set, 1, &none, &none, &view, &unproven);
+    worker_view(&set, &(struct seat){.home = 1}, &none, &view, &unproven);
     return bits_count(&view);
 }
 

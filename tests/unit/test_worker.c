@@ -154,7 +154,8 @@ static uint64_t view_with(unsigned steal, int home, const struct shard_bits *stu
                           bool *unproven) {
     struct shard_bits view;
     begin_stealing(&set, steal);
-    worker_view(&set, home, &none, stuck, &view, unproven);
+    struct seat seat = {.home = home};
+    worker_view(&set, &seat, stuck, &view, unproven);
     return view.word[0];
 }
 
@@ -208,6 +209,32 @@ static void and_those_whose_owners_are_stuck(void **state) {
     assert_int_equal(view_with(1, 2, &stuck, &unproven), 1 << 2 | 1 << 3 | 1 << 4 | 1 << 0);
     assert_int_equal(view_with(1, 4, &stuck, &unproven), 1 << 4 | 1 << 5 | 1 << 3 | 1 << 0);
     for (int i = 0; i < 6; i++)
+        end_child(owners[i]);
+}
+
+/* All together they are as many thieves as an owner is; and where there is an accept mutex, one of
+ * them waits alone. */
+static void sharers_watch_fewer(void **state) {
+    (void)state;
+    struct child owners[SHARDS];
+    struct seat seat = {.home = 2, .is_shared = true};
+    struct shard_bits view;
+    bool unproven = false;
+    begin_stealing(&set, SHARDS - 1);
+    for (int i = 0; i < SHARDS; i++)
+        owners[i] = start_child(claim, NULL);
+    for (int i = 0; i < 3; i++)
+        worker_share(&set, 2);
+    worker_view(&set, &seat, &none, &view, &unproven);
+    assert_true(unproven);
+    assert_int_equal(bits_count(&view), SHARDS);
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    worker_view(&set, &seat, &none, &view, &unproven);
+    assert_int_equal(view.word[0], 1 << 2 | 1 << 3 | 1 << 4);
+    seat.is_shared = false;
+    worker_view(&set, &seat, &none, &view, &unproven);
+    assert_int_equal(bits_count(&view), SHARDS);
+    for (int i = 0; i < SHARDS; i++)
         end_child(owners[i]);
 }
 
@@ -335,7 +362,7 @@ static void use_everything(void) {
     assert_in_range(shard + 1, 0, SHARDS);
     int home = sit_down();
     assert_in_range(home, 0, SHARDS - 1);
-    worker_view(&set, home, &none, &none, &view, &unproven);
+    worker_view(&set, &(struct seat){.home = home}, &none, &view, &unproven);
     BITS_EACH (i, &view)
         assert_in_range(i, 0, SHARDS - 1);
     worker_took_stolen(&set, home);
@@ -375,6 +402,7 @@ int main(void) {
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
         WITH_SET(and_those_whose_owners_are_stuck),
+        WITH_SET(sharers_watch_fewer),
         WITH_SET(two_that_wait_at_once_are_noticed),
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),
