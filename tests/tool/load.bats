@@ -57,6 +57,17 @@ asked() {
   [[ $(asked --rate 200 --duration 0.5 --poisson --path /p | grep -cx /p) -eq 100 ]]
 }
 
+# Of two answers, each is as far from their mean as the other.
+@test "the standard deviation is how far the latencies are from their mean" {
+  start_server
+  "$TESTED_BUILD/load" --connect "127.0.0.1:$PORT" --count 2 --tsv >figures
+  awk -F '\t' '{ figure[$1] = $2 }
+    END {
+      off = figure["stddev_us"] - (figure["max_us"] - figure["p50_us"]) / 2
+      exit !("stddev_us" in figure && off >= -1 && off <= 1)
+    }' figures || fail "$(cat figures)"
+}
+
 # refused WORDS OPTION...
 refused() {
   run "$TESTED_BUILD/load" --connect 127.0.0.1:1 "${@:2}"

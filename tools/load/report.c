@@ -39,7 +39,7 @@ void report_tsv(const struct plan *plan, const struct tally *tally) {
     printf("rate\t%.1f\n", rate(tally));
     printf("lag_max_us\t%lld\n", (long long)tally->lag / 1000);
     if (tally->outcomes[ANSWERED])
-        printf("mean_us\t%.0f\n", tally_mean_us(tally));
+        printf("mean_us\t%.0f\nstddev_us\t%.0f\n", tally_mean_us(tally), tally_stddev_us(tally));
     for (int i = 0; i < PERCENTILES && tally->outcomes[ANSWERED]; i++)
         printf("%s\t%u\n", percentiles[i].name, tally_percentile(tally, percentiles[i].part));
     for (int i = 0; i < tally->worker_count; i++)
@@ -71,6 +71,7 @@ void report_table(const struct plan *plan, const struct tally *tally) {
         printf("%ld slower than %.0f ms\n", tally->slower, (double)plan->slow / (double)NS_PER_MS);
     printf("\n%-12s %12s\n", plan->busy > 0 ? "beyond" : "latency", "ms");
     printf("  %-10s %12.3f\n", "mean", tally_mean_us(tally) / 1000);
+    printf("  %-10s %12.3f\n", "deviation", tally_stddev_us(tally) / 1000);
     for (int i = 0; i < PERCENTILES; i++)
         printf("  %-10s %12.3f\n", percentiles[i].label,
                tally_percentile(tally, percentiles[i].part) / 1000.0);

@@ -81,6 +81,16 @@ double tally_mean_us(const struct tally *tally) {
     return (double)tally->sum / 1000 / (double)tally->outcomes[ANSWERED];
 }
 
+/* Of the latencies as they are kept: in two passes, as squares of ns leave no room for a sum. */
+double tally_stddev_us(const struct tally *tally) {
+    long answers = tally->outcomes[ANSWERED];
+    double mean = tally_mean_us(tally);
+    double squares = 0;
+    for (long i = 0; i < answers; i++)
+        squares += (tally->latencies[i] - mean) * (tally->latencies[i] - mean);
+    return sqrt(squares / (double)answers);
+}
+
 long tally_lost(const struct tally *tally) {
     return tally->outcomes[REFUSED] + tally->outcomes[RESET] + tally->outcomes[TIMED_OUT] +
            tally->outcomes[UNANSWERED];

@@ -47,6 +47,8 @@ uint32_t tally_percentile(const struct tally *tally, double part);
 
 double tally_mean_us(const struct tally *tally); /* there must be answers, too */
 
+double tally_stddev_us(const struct tally *tally); /* and here */
+
 long tally_lost(const struct tally *tally);
 
 #endif
