@@ -57,9 +57,9 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check table verdicts picture losses sim sim-measure conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-verdicts packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 packages-bench FORCE
+.PHONY: all help demo check table verdicts picture losses sim sim-measure bench conformance model fuzz soak schedules unit asan tsan cost lint format install uninstall clean packages-build packages-check packages-verdicts packages-lint packages-conformance packages-model packages-fuzz faults musl arm64 packages-musl packages-arm64 packages-bench FORCE
 
-all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/load $(BUILD)/sim $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
+all: $(BUILD)/libunherd.so $(BUILD)/unherd $(BUILD)/prefork $(BUILD)/waiters $(BUILD)/load $(BUILD)/sim $(BUILD)/cost $(BUILD)/unherd.7 ## build the library, the tool, the example and the load generator
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,11 @@ sim: packages-bench ## simulations of the queues: the tables and plots of tools/
 sim-measure: packages-check ## the simulation beside this machine's kernel, and what thieves cost (15 minutes)
 	@$(MAKE) --no-print-directory all
 	@tools/sim/measure.sh $(BUILD) tools/sim/README.md
+
+EXPERIMENTS ?=
+bench: packages-check packages-bench ## the experiments of the field: tools/bench/README.md (25 minutes), EXPERIMENTS="spread busy"
+	@$(MAKE) --no-print-directory all
+	@tools/bench/bench.sh $(BUILD) tools/bench/README.md $(EXPERIMENTS)
 
 FUZZ_SECONDS ?= 60
 FUZZ ?= calls reuseport config carry shared
@@ -280,6 +285,10 @@ $(BUILD)/prefork: $(BUILD)/obj/examples/prefork.o
 
 $(BUILD)/tests/test_spread: $(call objects,tools/unherd/bench_spread.c)
 $(BUILD)/tests/test_framing: $(call objects,tools/load/framing.c tools/load/answer.c)
+
+$(BUILD)/waiters: $(BUILD)/obj/tools/bench/waiters.o
+	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CHECKING) $(EXE_LDFLAGS) -o $@ $^ -lcmocka -ldl -lm
