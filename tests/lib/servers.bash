@@ -110,6 +110,16 @@ workers() {
   fi
 }
 
+# of_workers FILE: what /proc has in it for each of them, one process for all.
+of_workers() {
+  workers | sed "s|.*|/proc/&/$1|" | xargs cat
+}
+
+# The time that the workers had a CPU so far, in ns.
+cpu_of_workers() {
+  of_workers schedstat | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
+}
+
 # Stops the server and proves that nothing of it is left.
 stop_server() {
   local master=$MASTER

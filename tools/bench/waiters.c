@@ -1,7 +1,7 @@
 /*
  * waiters: a synchronous prefork server for the experiments, which waits as it is told to.
  *
- * Each worker waits, accepts one connection, reads its request, answers with its own number, and
+ * Each worker waits, accepts one connection, reads its request, answers with its own pid, and
  * closes. So a request that takes long keeps everything else in that worker waiting, which is what
  * the experiments are about. GET /busy?ms=N takes N milliseconds.
  *
@@ -40,7 +40,6 @@ static enum style style = STYLES;
 static bool keeps;
 static long worker_count;
 static long port;
-static int number; /* of this worker, from 1 on */
 static int instance;
 
 static _Noreturn void refuse(const char *what, const char *problem) {
@@ -103,7 +102,7 @@ static bool serve(int connection) {
     int size = snprintf(answer, sizeof answer,
                         "HTTP/1.1 200 OK\r\nConnection: %s\r\nX-Worker: %d\r\n"
                         "Content-Length: 7\r\n\r\nserved\n",
-                        keeps ? "keep-alive" : "close", number);
+                        keeps ? "keep-alive" : "close", (int)getpid());
     return send(connection, answer, (size_t)size, MSG_NOSIGNAL) == size;
 }
 
@@ -163,7 +162,6 @@ static void start(pid_t *workers) {
     for (int i = 0; i < worker_count; i++)
         listeners[i] = i == 0 || style == REUSEPORT ? open_listener() : listeners[0];
     for (int i = 0; i < worker_count; i++) {
-        number = i + 1;
         workers[i] = fork();
         if (workers[i] < 0)
             refuse("fork", strerror(errno));

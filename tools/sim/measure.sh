@@ -129,12 +129,6 @@ make_waits() {
 
 # --- what thieves cost ---
 
-# The time that the workers had a CPU so far, in ns.
-cpu_of_workers() {
-  local pid
-  for pid in $(workers); do cat "/proc/$pid/schedstat"; done | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
-}
-
 rate() {
   awk -F '\t' '$1 == "rate" { printf "%.0f\n", $2 }' "$DIRECTORY/load.tsv"
 }

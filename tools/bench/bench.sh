@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The experiments of the field, reproduced: each one's table, the commands that made it, and plots, put into the page.
+# usage: bench.sh BUILD PAGE [EXPERIMENT...]
+#   PAGE        tables replace what stands there between their marks, plots are laid beside it; all figures are in BUILD/bench-report
+#   EXPERIMENT  spread, busy, herd, kept, trouble, servers, cost; all of them if none is named
+# ROUNDS=N takes so many rounds instead of each experiment's own number; PART=P makes counts and times P % of what they are.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+ALL=(spread busy herd kept trouble servers cost)
+
+refuse() {
+  echo "bench.sh: $*" >&2
+  exit 2
+}
+
+# is_one_of WORD LIST...
+is_one_of() {
+  local word=$1
+  shift
+  [[ " $* " == *" $word "* ]]
+}
+
+[[ $# -ge 2 ]] || refuse "usage: bench.sh BUILD PAGE [EXPERIMENT...]"
+[[ -x $1/waiters && -x $1/load && -r $1/libunherd.so ]] || refuse "$1: not a build, or not all of it"
+[[ -w $2 ]] || refuse "$2: not a page that can be written"
+TESTED_BUILD=$(cd "$1" && pwd)
+PAGE=$2
+shift 2
+for name in "$@"; do
+  is_one_of "$name" "${ALL[@]}" || refuse "$name: not an experiment; there are ${ALL[*]}"
+done
+[[ ${ROUNDS:-1} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "ROUNDS: '$ROUNDS' is not a number from 1 to 999"
+[[ ${PART:=100} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "PART: '$PART' is not a number from 1 to 999"
+[[ $# -gt 0 ]] || set -- "${ALL[@]}"
+export TESTED_BUILD PART
+
+for part in bodies nginx losses readme; do
+  # shellcheck source=/dev/null
+  source "$here/../../tests/lib/$part.bash"
+done
+for part in figures commands variants machine "${ALL[@]}"; do
+  # shellcheck source=/dev/null
+  source "$here/$part.bash"
+done
+
+draw() {
+  if ! command -v gnuplot >/dev/null; then
+    echo "bench.sh: no gnuplot, so no plot of $1" >&2
+  elif grep -q "'$1'" "$here/plots.gp"; then
+    (cd "$REPORT" && gnuplot -e "experiment = '$1'" "$here/plots.gp")
+    cp "$REPORT/$1.svg" "$(dirname "$PAGE")"
+  fi
+}
+
+REPORT=$TESTED_BUILD/bench-report
+mkdir -p "$REPORT"
+trap finish EXIT
+put_into "$PAGE" "bench (machine)" "$(machine)"
+for name in "$@"; do
+  begin_experiment "$name"
+  "experiment_$name"
+  put_into "$PAGE" "bench ($name)" "$(commands)"$'\n\n'"${MADE%$'\n'}"
+  draw "$name"
+  printf '%s: %d s\n' "$name" "$((SECONDS - BEGUN))" >&2
+done

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# What a worker more costs: the workers' CPU time for a connection, by their number.
+
+COST_SIZES=(2 4 16 64 128 256)
+
+list_cost() {
+  local size
+  for size in "${COST_SIZES[@]}"; do
+    cat <<LIST
+\`epoll\` $size|waiters epoll|stock|$size
+\`epoll\` with \`EPOLLEXCLUSIVE\` $size|waiters exclusive|stock|$size
+ours, \`exclusive\` $size|waiters epoll|exclusive|$size
+ours, \`reuseport\`, a queue for each $size|waiters epoll|reuseport|$size|UNHERD_SHARDS=$size
+ours, \`reuseport\`, 16 queues $size|waiters epoll|reuseport|$size
+LIST
+  done
+}
+
+measure_cost() {
+  local cpu
+  begin "$1"
+  one_at_a_time 1500
+  cpu=$(cpu_of_workers)
+  drive_kept --count "$(part_of 8000)" --parallel 128 --with-ack
+  note all_cpu "$(per_connection "$((($(cpu_of_workers) - cpu) / 1000))" "$(figure connections)")"
+  note all_rate "$(decimal rate)"
+  stop_server
+}
+
+# growth FIGURE: from 4 workers to 256, of the same round.
+growth() {
+  local name
+  while read -r name; do
+    row "$name" "$(ratio "$name 256" "$name 4" cpu)" "$(ratio "$name 256" "$name 4" all_cpu)"
+  done < <(names list_cost | sed 's/ [0-9]*$//' | awk '!seen[$0]++')
+}
+
+experiment_cost() {
+  local sizes="${COST_SIZES[*]}"
+  VARYING=workers
+  in_turn 3 list_cost measure_cost
+  say 'One at a time, µs:'
+  by_size list_cost "$sizes" 'CPU, by workers' cpu %.1f
+  say 'All have work, 128 connections at once, µs:'
+  by_size list_cost "$sizes" 'CPU, by workers' all_cpu %.1f
+  say 'Connections a second then:'
+  by_size list_cost "$sizes" 'connections/s, by workers' all_rate %.0f
+  say '256 workers by 4, in the same round:'
+  head_row 'CPU at 256 by that at 4' 'one at a time' 'all have work'
+  growth
+  series list_cost "$sizes" cpu >"$REPORT/cost.series"
+  series list_cost "$sizes" all_cpu >"$REPORT/cost_all.series"
+}
