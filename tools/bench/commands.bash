@@ -44,15 +44,15 @@ keep_file() {
   FILES+=$(printf '\n\n`/tmp/served/%s`, %s:\n\n```\n%s\n```' "$1" "$2" "$(repeatable <"$DIRECTORY/$1")")
 }
 
-# keep_load OPTION...
+# keep_load WORDS [OPTION...]: WORDS on what happens meanwhile, if anything does.
 keep_load() {
   [[ $ROUND -eq 1 ]] || return 0
-  keep LOADS "$(quoted build/load --connect 127.0.0.1:8080 "$@" | sed -E "s/--seed [0-9]+/--seed ROUND/")"
+  keep LOADS "$(quoted build/load --connect 127.0.0.1:8080 "${@:2}" | sed -E "s/--seed [0-9]+/--seed ROUND/")${1:+  # meanwhile $1}"
 }
 
 # drive_kept OPTION...: drives, and all must be answered.
 drive_kept() {
-  keep_load "$@"
+  keep_load '' "$@"
   drive "$@"
   all_answered
 }

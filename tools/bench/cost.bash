@@ -7,6 +7,8 @@ list_cost() {
   local size
   for size in "${COST_SIZES[@]}"; do
     cat <<LIST
+\`accept\` $size|waiters accept|stock|$size
+a socket for each $size|waiters reuseport|stock|$size
 \`epoll\` $size|waiters epoll|stock|$size
 \`epoll\` with \`EPOLLEXCLUSIVE\` $size|waiters exclusive|stock|$size
 ours, \`exclusive\` $size|waiters epoll|exclusive|$size

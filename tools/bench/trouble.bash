@@ -34,9 +34,9 @@ happens_stalling() {
 # What tests/lib does with each of these, in words that can be repeated.
 declare -A WHAT_HAPPENS=(
   [stalling]='sleep 0.75; kill -STOP WORKER; sleep 0.5; kill -CONT WORKER'
-  [killing]='three times: kill -STOP WORKER; it has no connection; kill -KILL WORKER; another is there'
+  [killing]='three times: a worker that holds no connection; kill -KILL WORKER; until there is another'
   [resizing]='ten times, 0.4 s apart: worker_processes 2 or 4; nginx -s reload'
-  [recycling]='nothing; every worker ends by itself'
+  [recycling]='every worker ends by itself'
 )
 
 # loses stops the server by what is called so.
@@ -45,10 +45,9 @@ note_trouble() {
   note connections "$CONNECTIONS"
   note_load p50_us p99_us max_us
   keep_server
-  keep_load --rate "$TROUBLE_RATE" --duration "$TROUBLE_TIME" --timeout 5000
-  keep LOADS "#   meanwhile ${WHAT_HAPPENS[$TROUBLE]}"
+  keep_load "${WHAT_HAPPENS[$TROUBLE]}" --rate "$TROUBLE_RATE" --duration "$TROUBLE_TIME" --timeout 5000
   # shellcheck disable=SC2016 # Markdown's
-  [[ $KIND != nginx || -n $FILES ]] || keep_file nginx.conf 'for its own sockets with `reuseport` behind the port'
+  [[ $KIND != nginx || -n $FILES ]] || keep_file nginx.conf 'and `listen 127.0.0.1:8080 reuseport;` for its own'
   stop_server
 }
 

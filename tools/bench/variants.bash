@@ -23,13 +23,15 @@ begin() {
   keep_server
 }
 
-# in_turn ROUNDS LIST MEASURE: each line of LIST, which is a function's output, by MEASURE LINE, and all that so many times.
+# in_turn ROUNDS LIST MEASURE: each line of LIST, which is a function's output, by MEASURE LINE, and all that so many times, each time
+# from another line on: whom one comes after must not matter.
 in_turn() {
-  local lines line rounds=${ROUNDS:-$1}
+  local lines i first rounds=${ROUNDS:-$1}
   mapfile -t lines < <("$2")
   for ((ROUND = 1; ROUND <= rounds; ROUND++)); do
-    for line in "${lines[@]}"; do
-      "$3" "$line"
+    first=$(((ROUND - 1) * ${#lines[@]} / rounds))
+    for i in "${!lines[@]}"; do
+      "$3" "${lines[(first + i) % ${#lines[@]}]}"
     done
     printf '%s %d/%d\n' "$3" "$ROUND" "$rounds" >&2
   done
@@ -49,7 +51,7 @@ wakeups() {
 one_at_a_time() {
   local woken cpu count
   count=$(part_of "$1")
-  drive --count "$((count < 100 ? count : 100))" --with-ack
+  drive --count "$((3 * WORKERS))" --with-ack
   woken=$(wakeups)
   cpu=$(cpu_of_workers)
   drive_kept --count "$count" --with-ack
