@@ -4,6 +4,7 @@
 #   PAGE        tables replace what stands there between their marks, plots are laid beside it; all figures are in BUILD/bench-report
 #   EXPERIMENT  spread, busy, herd, kept, trouble, servers, cost; all of them if none is named
 # ROUNDS=N takes so many rounds instead of each experiment's own number; PART=P makes counts and times P % of what they are.
+# REPORT=DIRECTORY keeps the figures there instead.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -53,7 +54,7 @@ draw() {
   fi
 }
 
-REPORT=$TESTED_BUILD/bench-report
+REPORT=${REPORT:-$TESTED_BUILD/bench-report}
 mkdir -p "$REPORT"
 trap finish EXIT
 put_into "$PAGE" "bench (machine)" "$(machine)"

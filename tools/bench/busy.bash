@@ -24,7 +24,7 @@ measure_busy() {
 }
 
 experiment_busy() {
-  local name figure cells one='one queue, `EPOLLEXCLUSIVE`'
+  local name figure cells one="one queue, \`EPOLLEXCLUSIVE\`"
   in_turn 5 list_busy measure_busy
   head_row 'ms beyond what was asked for' average 'standard deviation' p99 slowest 'the generator was late by up to'
   while read -r name; do

@@ -39,6 +39,7 @@ growth() {
 
 experiment_cost() {
   local sizes="${COST_SIZES[*]}"
+  # shellcheck disable=SC2034 # commands.bash reads it
   VARYING=workers
   in_turn 3 list_cost measure_cost
   say 'One at a time, µs:'

@@ -5,9 +5,9 @@
 begin_experiment() {
   FIGURES=$REPORT/$1.tsv
   : >"$FIGURES"
-  SERVERS='' LOADS='' FILES='' MADE='' VARYING=''
-  # shellcheck disable=SC2034 # bench.sh reads it
-  BEGUN=$SECONDS
+  # shellcheck disable=SC2034 # commands.bash and bench.sh read them
+  SERVERS='' LOADS='' FILES='' VARYING='' BEGUN=$SECONDS
+  MADE=''
 }
 
 # note FIGURE VALUE: of the variant that is being measured, in this round.

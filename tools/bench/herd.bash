@@ -25,7 +25,8 @@ measure_herd() {
 # by_size LIST SIZES TITLE FIGURE FORMAT: a table, a row for each variant, whose name ends with the size, and a column for each size.
 by_size() {
   local size name cells
-  head_row "$3" ${2// /' '}
+  read -ra cells <<<"$2"
+  head_row "$3" "${cells[@]}"
   while read -r name; do
     cells=()
     for size in $2; do cells+=("$(cell "$name $size" "$4" "$5")"); done
@@ -47,6 +48,7 @@ series() {
 
 experiment_herd() {
   local sizes="${HERD_SIZES[*]}"
+  # shellcheck disable=SC2034 # commands.bash reads it
   VARYING=workers
   in_turn 3 list_herd measure_herd
   by_size list_herd "$sizes" 'wake-ups per connection, by workers' wakeups %.2f

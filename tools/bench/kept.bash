@@ -1,14 +1,9 @@
 # shellcheck shell=bash
 # Connections that stay: how many of 16 does each of 8 workers have?
 
+# Who waits in accept() keeps nothing.
 list_kept() {
-  cat <<'LIST'
-`epoll`, a herd|waiters epoll|stock|8
-`epoll` with `EPOLLEXCLUSIVE`|waiters exclusive|stock|8
-a socket for each|waiters reuseport|stock|8
-ours, `exclusive`|waiters epoll|exclusive|8
-ours, `reuseport`|waiters epoll|reuseport|8
-LIST
+  list_spread | grep -v 'waiters accept'
 }
 
 measure_kept() {
@@ -16,6 +11,7 @@ measure_kept() {
   begin "$1"
   keep LOADS 'tools/bench/keep.py 8080 16'
   for ((repetition = 0; repetition < 4; repetition++)); do
+    # shellcheck disable=SC2154 # bench.sh sets it
     counts=$("$here/keep.py" "$PORT" 16) || fail "$VARIANT: $counts"
     note most "$(tail -n 1 <<<"$counts")"
     note idle "$((WORKERS - $(wc -l <<<"$counts")))"
@@ -32,6 +28,7 @@ experiment_kept() {
   local name
   KEPT=-k
   in_turn 5 list_kept measure_kept
+  # shellcheck disable=SC2034 # variants.bash reads it
   KEPT=''
   head_row 'how 8 workers wait' 'connections of the worker with the most, on average' 'at the most' 'workers with none' 'times in which some worker has none'
   while read -r name; do

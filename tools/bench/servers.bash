@@ -16,6 +16,7 @@ HAProxy, ours, `exclusive`|haproxy|exclusive|4
 HAProxy, ours, `reuseport`|haproxy|reuseport|4
 HAProxy, `shards by-thread`, ours, `auto`|haproxy_own|auto|4
 LIST
+  # shellcheck disable=SC2016 # Markdown's
   ! haproxy_is_fair || echo 'HAProxy, `multi-queue fair`|haproxy_fair|stock|4'
   cat <<'LIST'
 gunicorn sync|gunicorn_sync|stock|16

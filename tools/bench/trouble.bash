@@ -46,7 +46,7 @@ note_trouble() {
   note_load p50_us p99_us max_us
   keep_server
   keep_load "${WHAT_HAPPENS[$TROUBLE]}" --rate "$TROUBLE_RATE" --duration "$TROUBLE_TIME" --timeout 5000
-  # shellcheck disable=SC2016 # Markdown's
+  # shellcheck disable=SC2016,SC2153 # Markdown's; servers.bash sets it
   [[ $KIND != nginx || -n $FILES ]] || keep_file nginx.conf 'and `listen 127.0.0.1:8080 reuseport;` for its own'
   stop_server
 }
@@ -60,8 +60,8 @@ end_of_recycling() { note_trouble; }
 meets() {
   local name kind mode
   IFS='|' read -r name kind mode <<<"$1"
-  VARIANT="$TITLE|$name"
-  WORKERS=4
+  # shellcheck disable=SC2034 # figures.bash and servers.bash read them
+  VARIANT="$TITLE|$name" WORKERS=4
   loses "$kind" "$mode" "$TROUBLE" "$TROUBLE_RATE" "$TROUBLE_TIME"
 }
 
