@@ -23,6 +23,20 @@ measure_busy() {
   stop_server
 }
 
+# For the plot: a block for each figure; place and name of each variant, median, least, most, in ms.
+bars() {
+  local figure name place
+  for figure in mean stddev p99; do
+    place=0
+    while read -r name; do
+      values "$name" "${figure}_us" | sort -g | awk -v place="$((++place))" -v name="${name//\`/}" '
+        { value[NR] = $1 / 1000 }
+        END { printf "%d \"%s\" %s %s %s\n", place, name, value[int((NR + 1) / 2)], value[1], value[NR] }'
+    done < <(names list_busy)
+    printf '\n\n'
+  done
+}
+
 experiment_busy() {
   local name figure cells one="one queue, \`EPOLLEXCLUSIVE\`"
   in_turn 5 list_busy measure_busy
@@ -37,4 +51,5 @@ experiment_busy() {
   while read -r name; do
     [[ $name == "$one" ]] || row "$name" "$(ratio "$name" "$one" mean_us)" "$(ratio "$name" "$one" stddev_us)" "$(ratio "$name" "$one" p99_us)"
   done < <(names list_busy)
+  bars >"$REPORT/busy.series"
 }

@@ -19,12 +19,14 @@ LIST
 }
 
 measure_cost() {
-  local cpu
+  local cpu woken
   begin "$1"
   one_at_a_time 1500
+  woken=$(wakeups)
   cpu=$(cpu_of_workers)
   drive_kept --count "$(part_of 8000)" --parallel 128 --with-ack
   note all_cpu "$(per_connection "$((($(cpu_of_workers) - cpu) / 1000))" "$(figure connections)")"
+  note all_wakeups "$(per_connection "$(($(wakeups) - woken))" "$(figure connections)")"
   note all_rate "$(decimal rate)"
   stop_server
 }
@@ -46,6 +48,8 @@ experiment_cost() {
   by_size list_cost "$sizes" 'CPU, by workers' cpu %.1f
   say 'All have work, 128 connections at once, µs:'
   by_size list_cost "$sizes" 'CPU, by workers' all_cpu %.1f
+  say 'Wake-ups for a connection then:'
+  by_size list_cost "$sizes" 'wake-ups, by workers' all_wakeups %.2f
   say 'Connections a second then:'
   by_size list_cost "$sizes" 'connections/s, by workers' all_rate %.0f
   say '256 workers by 4, in the same round:'

@@ -34,11 +34,11 @@ part_of_time() {
 # middle [FORMAT]: of the numbers read, the median, and the least and the most where these differ when written so.
 middle() {
   sort -g | awk -v format="${1:-%.0f}" '
-    { value[NR] = $1 }
+    NF { value[++count] = $1 }
     END {
-      if (!NR) { printf "–"; exit }
-      median = NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2
-      least = sprintf(format, value[1]); most = sprintf(format, value[NR])
+      if (!count) { printf "–"; exit }
+      median = count % 2 ? value[(count + 1) / 2] : (value[count / 2] + value[count / 2 + 1]) / 2
+      least = sprintf(format, value[1]); most = sprintf(format, value[count])
       printf format, median
       if (least != most) printf " (%s–%s)", least, most
     }'
@@ -54,12 +54,20 @@ cell() {
   values "$1" "$2" | awk -v scale="${4:-1}" '{ print $1 * scale }' | middle "${3:-%.0f}"
 }
 
-# ratio VARIANT OTHER FIGURE: of each round by itself, as what the machine does beside changes from round to round.
+# ratio VARIANT OTHER FIGURE: of each round by itself, as what the machine does beside changes from round to round. Where the
+# rounds do not agree on which is more, there is no difference.
 ratio() {
+  local ratios
+  ratios=$(ratios "$@" | sort -g)
+  middle %.2f <<<"$ratios"
+  awk 'NR == 1 { least = $1 } END { if (NR > 1 && least <= 1 && $1 >= 1) printf ", none" }' <<<"$ratios"
+}
+
+ratios() {
   awk -F '\t' -v variant="$1" -v other="$2" -v figure="$3" '
     $3 == figure && $1 == variant { upper[$2] = $4 }
     $3 == figure && $1 == other { lower[$2] = $4 }
-    END { for (round in upper) if (lower[round] > 0) print upper[round] / lower[round] }' "$FIGURES" | middle %.2f
+    END { for (round in upper) if (lower[round] > 0) print upper[round] / lower[round] }' "$FIGURES"
 }
 
 # head CELL...: begins a table. row CELL...: goes on with it.
