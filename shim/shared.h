@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 7, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 8, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -29,6 +29,7 @@ struct shared_shard {
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
+    _Atomic uint32_t at_work_since; /* when its owner went to work, in ms, odd; 0: it waits */
 
     _Atomic uint64_t
         inode; /* of its socket, as /proc/net/tcp has it; for whoever reads statistics */

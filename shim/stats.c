@@ -74,20 +74,16 @@ bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) 
     return false;
 }
 
-static bool is_unchanged_since(const struct shared_worker *worker, uint64_t then) {
-    uint64_t since = atomic_load_explicit(&worker->since_ms, memory_order_relaxed);
-    return atomic_load(&worker->pid) > 0 && since && since <= then;
-}
-
-void stats_unchanged(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *at_work,
-                     struct shard_bits *waiting) {
+void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes) {
     uint64_t then = clock_coarse_ms() - milliseconds;
-    *at_work = *waiting = (struct shard_bits){0};
+    *homes = (struct shard_bits){0};
     for (int i = 0; i < SHARED_WORKERS; i++) {
         const struct shared_worker *worker = &set->shared->worker[i];
+        uint64_t since = atomic_load_explicit(&worker->since_ms, memory_order_relaxed);
         uint32_t home = atomic_load_explicit(&worker->home, memory_order_relaxed);
-        if (home < (uint32_t)set->count && is_unchanged_since(worker, then))
-            bits_add(atomic_load(&worker->is_in) ? waiting : at_work, (int)home);
+        if (home < (uint32_t)set->count && atomic_load(&worker->pid) > 0 &&
+            atomic_load(&worker->is_in) && since && since <= then)
+            bits_add(homes, (int)home);
     }
 }
 

@@ -22,10 +22,8 @@ void stats_leave(const struct shard_set *set, int place);
 /* Whether another worker has been waiting since then, and is still. */
 bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then);
 
-/* The homes of workers that neither began nor ended a wait for so many milliseconds: they are at
- * work, or wait. */
-void stats_unchanged(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *at_work,
-                     struct shard_bits *waiting);
+/* The homes of workers that have waited for so many milliseconds. */
+void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes);
 
 /* The socket of a shard. */
 void stats_shard(const struct shard_set *set, int shard, int fd);

@@ -143,16 +143,19 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
  * A worker that was woken for one shard may take from another, its home first, and then be busy for
  * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
  * the shards that it could have taken from is passed on to whoever waits for them; but only where
- * several were reported at once, or some owner has left its own to others.
+ * several were reported at once, or some owner has left its own to others. And not where the owner
+ * comes to it soon: of all who wait for a shard each would wake.
  */
 static bool may_strand(struct watch *watch, const struct shard_set *set) {
     bool is_told_of_many = atomic_exchange(&watch->told_of_many, false);
     return (is_told_of_many || worker_sees_slow(set)) && !turns_leaves_alone(watch);
 }
 
-static void pass_on(const struct shard_set *set, const struct pollfd *list, int count) {
+static void pass_on(const struct shard_set *set, const struct pollfd *list, const int *shards,
+                    int count) {
+    bool has_owners = !set_is_one_queue(set);
     for (int i = 0; i < count; i++)
-        if (list[i].revents & POLLIN)
+        if ((list[i].revents & POLLIN) && !(has_owners && worker_comes_soon(set, shards[i])))
             set_wake_waiters(set, list[i].fd);
 }
 
@@ -161,7 +164,7 @@ static void pass_on_neighbours(const struct shard *own, struct watch *watch, int
     int shards[SHARDS_MAX];
     int count = may_strand(watch, own->set) ? list_neighbours(own, watch, own_fd, list, shards) : 0;
     if (count && real.poll(list, (nfds_t)count, 0) > 0)
-        pass_on(own->set, list, count);
+        pass_on(own->set, list, shards, count);
 }
 
 static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
@@ -171,7 +174,7 @@ static void note_home(const struct shard *own, struct watch *watch, int own_fd) 
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_HOME);
     turns_note_taken(watch);
-    worker_is_there(set, home);
+    worker_took_home(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
         turns_count_taken(watch, set, home);
     pass_on_neighbours(own, watch, own_fd);
@@ -195,7 +198,7 @@ static int steal(const struct shard *own, struct watch *watch, const struct acce
         if (fd >= 0 && watch)
             note_stolen(watch, own->set, shards[i]);
         if (fd >= 0 && watch && ready > 1 && may_strand(watch, own->set))
-            pass_on(own->set, list + i + 1, count - i - 1);
+            pass_on(own->set, list + i + 1, shards + i + 1, count - i - 1);
         if (fd >= 0 || !is_gone_or_empty(errno))
             return fd;
     }

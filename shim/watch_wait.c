@@ -161,8 +161,12 @@ static void note_wait(struct instance *instance, bool begins) {
         if (!set)
             continue;
         stats_wait(set, watch->place, is_in, now);
-        if (begins && watch->has_home && waits_for_home(watch))
+        if (!watch->has_home || !waits_for_home(watch))
+            continue;
+        if (is_in)
             worker_is_there(set, watch->home);
+        else
+            worker_goes_to_work(set, watch->home);
     }
 }
 

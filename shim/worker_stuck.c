@@ -14,20 +14,43 @@ static uint32_t milliseconds(void) {
     return (uint32_t)clock_coarse_ms() | 1U; /* 0 means never */
 }
 
-static _Atomic uint32_t *stolen_since(const struct shard_set *set, int shard) {
-    return &set->shared->shards[shard].stolen_since;
+static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
+    return &set->shared->shards[shard];
+}
+
+static bool is_older(const _Atomic uint32_t *since, uint32_t now, uint32_t age) {
+    uint32_t then = atomic_load_explicit(since, memory_order_relaxed);
+    return then && now - then >= age;
+}
+
+static void put(_Atomic uint32_t *since, uint32_t value) {
+    if (atomic_load_explicit(since, memory_order_relaxed) != value)
+        atomic_store_explicit(since, value, memory_order_relaxed);
+}
+
+void worker_took_home(const struct shard_set *set, int shard) {
+    put(&shard_of(set, shard)->stolen_since, 0);
 }
 
 void worker_is_there(const struct shard_set *set, int shard) {
-    _Atomic uint32_t *since = stolen_since(set, shard);
-    if (atomic_load_explicit(since, memory_order_relaxed))
-        atomic_store_explicit(since, 0, memory_order_relaxed);
+    put(&shard_of(set, shard)->stolen_since, 0);
+    put(&shard_of(set, shard)->at_work_since, 0);
+}
+
+void worker_goes_to_work(const struct shard_set *set, int shard) {
+    put(&shard_of(set, shard)->at_work_since, milliseconds());
+}
+
+bool worker_comes_soon(const struct shard_set *set, int shard) {
+    uint32_t now = milliseconds();
+    return !is_older(&shard_of(set, shard)->stolen_since, now, SLOW_MS) &&
+           !is_older(&shard_of(set, shard)->at_work_since, now, SLOW_MS);
 }
 
 bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     uint32_t since = 0;
-    if (atomic_compare_exchange_strong(stolen_since(set, shard), &since, now))
+    if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
         return false;
     if (now - since >= SLOW_MS)
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
@@ -51,10 +74,11 @@ void worker_stuck(const struct shard_set *set, const struct shard_bits *queued,
                   struct shard_bits *stuck) {
     uint32_t now = milliseconds();
     struct shard_bits waiting;
-    stats_unchanged(set, STUCK_MS, stuck, &waiting);
-    for (int i = 0; i < set->count; i++) {
-        uint32_t since = atomic_load_explicit(stolen_since(set, i), memory_order_relaxed);
-        if ((since && now - since >= STUCK_MS) || (bits_has(&waiting, i) && bits_has(queued, i)))
+    *stuck = (struct shard_bits){0};
+    stats_waiting(set, STUCK_MS, &waiting);
+    for (int i = 0; i < set->count; i++)
+        if (is_older(&shard_of(set, i)->stolen_since, now, STUCK_MS) ||
+            is_older(&shard_of(set, i)->at_work_since, now, STUCK_MS) ||
+            (bits_has(&waiting, i) && bits_has(queued, i)))
             bits_add(stuck, i);
-    }
 }

@@ -10,8 +10,18 @@
 #include "shard_bits.h"
 #include "shard_set.h"
 
-/* Its owner begins to wait for what comes to `shard`, or has taken it from there. */
+/* The owner of `shard` has taken a connection from it. */
+void worker_took_home(const struct shard_set *set, int shard);
+
+/* It begins to wait for what comes there, or another of those that share it waits still. */
 void worker_is_there(const struct shard_set *set, int shard);
+
+/* It waits no more, nor does another. */
+void worker_goes_to_work(const struct shard_set *set, int shard);
+
+/* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
+ * see that itself. */
+bool worker_comes_soon(const struct shard_set *set, int shard);
 
 /* Somebody else took a connection from `shard`. True: its owner, if it has one, has not been there
  * for so long that it is stuck, and all were not told of such a one just now. */
