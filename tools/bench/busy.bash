@@ -29,7 +29,8 @@ bars() {
   for figure in mean stddev p99; do
     place=0
     while read -r name; do
-      values "$name" "${figure}_us" | sort -g | awk -v place="$((++place))" -v name="${name//\`/}" '
+      place=$((place + 1))
+      values "$name" "${figure}_us" | sort -g | awk -v place="$place" -v name="${name//\`/}" '
         { value[NR] = $1 / 1000 }
         END { printf "%d \"%s\" %s %s %s\n", place, name, value[int((NR + 1) / 2)], value[1], value[NR] }'
     done < <(names list_busy)

@@ -27,7 +27,8 @@ if (experiment eq 'busy') {
   set xtics rotate by -20
   array kind[3] = ['average', 'standard deviation', 'p99']
   array tint[3] = [green, blue, red]
-  plot for [i = 1:3] 'busy.series' index i - 1 using ($1 + 0.12 * (i - 2)):3:4:5:xticlabels(2) with yerrorbars pt 7 ps 0.7 lw 2 lc rgb tint[i] title kind[i]
+  plot for [i = 1:3] 'busy.series' index i - 1 using ($1 + 0.12 * (i - 2)):3:4:5 with yerrorbars pt 7 ps 0.7 lw 2 lc rgb tint[i] title kind[i], \
+       'busy.series' index 0 using 1:3:xticlabels(2) with points pt 0 lc rgb green notitle
 }
 if (experiment eq 'herd') {
   set title 'One connection at a time'
