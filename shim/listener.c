@@ -140,10 +140,11 @@ static void decide(int fd, int backlog, const char *origin, bool is_found) {
         listener = make(fd, &decision, backlog);
     if (listener)
         listener_hold(listener, fd);
-    if (listener && origin &&
-        listener->shard.set->users ==
-            1) /* so that this worker takes turns with those of other processes */
+    if (listener && origin && listener->shard.set->users == 1) {
+        /* so that this worker takes turns with those of other processes */
         atomic_store(&listener->shard.set->shared->workers, 1);
+        atomic_store(&listener->shard.set->shared->is_apart, 1);
+    }
 }
 
 /* Decided under the guard: of two threads that listen at once, the second sees the first's. */

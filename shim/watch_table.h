@@ -89,7 +89,7 @@ struct watch {
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic uint32_t taken;        /* accepts from a shared queue since it was last rotated */
     _Atomic uint32_t stolen;       /* the same of others' */
-    _Atomic uint32_t turn;         /* as many are one turn, by what was taken lately: 1 to 4 */
+    _Atomic bool is_brisk;         /* it takes hundreds a second */
     _Atomic uint32_t recent;       /* taken since ... */
     _Atomic uint32_t paced_ms;     /* ... then, by clock_coarse_ms() */
     _Atomic uint32_t passed_on_ms; /* when it last looked what it leaves to others */

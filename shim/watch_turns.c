@@ -25,40 +25,73 @@ static void rotate(struct watch *watch, const struct shard_set *set, int shard) 
     atomic_store(&instance->work, true);
 }
 
-/*
- * How many connections this worker takes in its turn: one, and up to four where it had that many in
- * ten milliseconds, which is soon enough for the turns to come round. To rotate costs two system
- * calls, a tenth of what a small answer costs altogether. So a burst after a pause, which may be of
- * connections that are kept for long, is dealt out one by one.
- */
 enum { LOOKS_BACK_MS = 100, TURN_MS = 10, LONGEST = 4 };
 
+static uint32_t now_of(const struct watch *watch) {
+    return (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+}
+
+/* Another's clock may be a little ahead. */
+static bool is_over(uint32_t since, uint32_t now) {
+    return (int32_t)(now - since) >= LOOKS_BACK_MS;
+}
+
 void turns_note_taken(struct watch *watch) {
-    uint32_t now = (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    uint32_t length = now - atomic_load_explicit(&watch->paced_ms, memory_order_relaxed);
+    uint32_t now = now_of(watch);
+    uint32_t since = atomic_load_explicit(&watch->paced_ms, memory_order_relaxed);
     uint32_t recent = atomic_load_explicit(&watch->recent, memory_order_relaxed) + 1;
     atomic_store_explicit(&watch->recent, recent, memory_order_relaxed);
-    if (length < LOOKS_BACK_MS)
+    if (!is_over(since, now))
         return;
-    uint32_t turn = 1 + recent * TURN_MS / length;
-    atomic_store_explicit(&watch->turn, turn < LONGEST ? turn : LONGEST, memory_order_relaxed);
+    atomic_store_explicit(&watch->is_brisk, recent * TURN_MS / (now - since) >= LONGEST - 1,
+                          memory_order_relaxed);
     atomic_store_explicit(&watch->paced_ms, now, memory_order_relaxed);
     atomic_store_explicit(&watch->recent, 0, memory_order_relaxed);
 }
 
 bool turns_leaves_alone(struct watch *watch) {
-    uint32_t now = (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    return atomic_load_explicit(&watch->turn, memory_order_relaxed) == LONGEST &&
+    uint32_t now = now_of(watch);
+    return atomic_load_explicit(&watch->is_brisk, memory_order_relaxed) &&
            atomic_exchange(&watch->passed_on_ms, now) == now;
 }
 
+static uint32_t turn_of(const struct shard_set *set) {
+    uint32_t turn = atomic_load_explicit(&set->shared->turn, memory_order_relaxed);
+    return turn < 1 ? 1 : turn > LONGEST ? LONGEST : turn;
+}
+
+/*
+ * How many connections are one turn: one, and up to four where the workers take that many each in
+ * ten milliseconds, which is soon enough for the turns to come round. To rotate costs two system
+ * calls, a tenth of what a small answer costs altogether. So a burst after a pause, which may be of
+ * connections that are kept for long, is dealt out one by one. And it is the same for all: whoever
+ * had longer turns than others would have more of the work, and so longer turns. It stays one where
+ * workers do not see each other's.
+ */
+static void choose_turn(const struct shard_set *set, uint32_t now) {
+    struct shared *shared = set->shared;
+    uint32_t since = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
+    uint64_t turns = atomic_fetch_add_explicit(&shared->turns, 1, memory_order_relaxed) + 1;
+    uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
+    if (atomic_load_explicit(&shared->is_apart, memory_order_relaxed) || !is_over(since, now) ||
+        !atomic_compare_exchange_strong(&shared->paced_ms, &since, now))
+        return;
+    uint64_t taken_by_each = turns * turn_of(set) / (workers ? workers : 1);
+    uint64_t turn = 1 + taken_by_each * TURN_MS / (now - since);
+    atomic_store_explicit(&shared->turn, turn < LONGEST ? (uint32_t)turn : LONGEST,
+                          memory_order_relaxed);
+    atomic_store_explicit(&shared->turns, 0, memory_order_relaxed);
+}
+
 /* Whether that ends the worker's turn. */
-static bool is_last(struct watch *watch, _Atomic uint32_t *taken, uint32_t every) {
-    uint32_t turn = atomic_load_explicit(&watch->turn, memory_order_relaxed);
+static bool is_last(const struct watch *watch, const struct shard_set *set, _Atomic uint32_t *taken,
+                    uint32_t every) {
+    uint32_t turn = turn_of(set);
     if (atomic_fetch_add_explicit(taken, 1, memory_order_relaxed) + 1 <
         (every > turn ? every : turn))
         return false;
     atomic_store_explicit(taken, 0, memory_order_relaxed);
+    choose_turn(set, now_of(watch));
     return true;
 }
 
@@ -66,12 +99,12 @@ void turns_count_taken(struct watch *watch, const struct shard_set *set, int sha
     unsigned every = set_policy(set).rotate;
     if (!every || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
         return;
-    if (!watch_is_off(watch, set) && is_last(watch, &watch->taken, every))
+    if (!watch_is_off(watch, set) && is_last(watch, set, &watch->taken, every))
         rotate(watch, set, shard);
 }
 
 void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard) {
-    if (!watch_is_off(watch, set) && is_last(watch, &watch->stolen, 1))
+    if (!watch_is_off(watch, set) && is_last(watch, set, &watch->stolen, 1))
         rotate(watch, set, shard);
 }
 
