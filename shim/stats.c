@@ -74,17 +74,25 @@ bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) 
     return false;
 }
 
+/* The place of one that was killed still says that it waits: so whoever has come to its home since
+ * counts as well. */
 void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes) {
     uint64_t then = clock_coarse_ms() - milliseconds;
+    struct shard_bits recent = {0};
     *homes = (struct shard_bits){0};
     for (int i = 0; i < SHARED_WORKERS; i++) {
         const struct shared_worker *worker = &set->shared->worker[i];
         uint64_t since = atomic_load_explicit(&worker->since_ms, memory_order_relaxed);
         uint32_t home = atomic_load_explicit(&worker->home, memory_order_relaxed);
-        if (home < (uint32_t)set->count && atomic_load(&worker->pid) > 0 &&
-            atomic_load(&worker->is_in) && since && since <= then)
+        if (home >= (uint32_t)set->count || atomic_load(&worker->pid) <= 0 || !since)
+            continue;
+        if (since > then)
+            bits_add(&recent, (int)home);
+        else if (atomic_load(&worker->is_in))
             bits_add(homes, (int)home);
     }
+    BITS_EACH (home, &recent)
+        bits_remove(homes, home);
 }
 
 void stats_shard(const struct shard_set *set, int shard, int fd) {

@@ -22,7 +22,7 @@ void stats_leave(const struct shard_set *set, int place);
 /* Whether another worker has been waiting since then, and is still. */
 bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then);
 
-/* The homes of workers that have waited for so many milliseconds. */
+/* The homes of workers that have waited for so many milliseconds, and of nobody else since. */
 void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes);
 
 /* The socket of a shard. */

@@ -130,12 +130,14 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
     int count = 0;
     reach_of(own, watch, &reach);
     bits_remove(&reach, home);
-    for (int pass = 0; pass < 2; pass++) /* those behind home, then those before it */
-        for (int shard = bits_next(&reach, pass ? 0 : home); shard >= 0 && (!pass || shard < home);
+    for (int pass = 0; pass < 2; pass++) { /* those behind home, then those before it */
+        int end = pass ? home : own->set->count;
+        for (int shard = bits_next(&reach, pass ? 0 : home); shard >= 0 && shard < end;
              shard = bits_next(&reach, shard + 1)) {
             shards[count] = shard;
             list[count++] = (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
         }
+    }
     return count;
 }
 
@@ -143,8 +145,8 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
  * A worker that was woken for one shard may take from another, its home first, and then be busy for
  * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
  * the shards that it could have taken from is passed on to whoever waits for them; but only where
- * several were reported at once, or some owner has left its own to others. And not where the owner
- * comes to it soon: of all who wait for a shard each would wake.
+ * several were reported at once, or some owner has left its own to others; and seldom where the
+ * owner comes to it soon, for all who wait for that shard wake.
  */
 static bool may_strand(struct watch *watch, const struct shard_set *set) {
     bool is_told_of_many = atomic_exchange(&watch->told_of_many, false);
@@ -155,7 +157,7 @@ static void pass_on(const struct shard_set *set, const struct pollfd *list, cons
                     int count) {
     bool has_owners = !set_is_one_queue(set);
     for (int i = 0; i < count; i++)
-        if ((list[i].revents & POLLIN) && !(has_owners && worker_comes_soon(set, shards[i])))
+        if ((list[i].revents & POLLIN) && (!has_owners || worker_passes_on(set, shards[i])))
             set_wake_waiters(set, list[i].fd);
 }
 

@@ -186,11 +186,12 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     }
     if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
         return false;
-    if (hits->count < HITS_MOST)
+    bool is_full = hits->count == HITS_MOST; /* then there may be more of it */
+    if (!is_full)
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store(&watch->served, false);
     atomic_store(&watch->told, true);
-    atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
+    atomic_store_explicit(&watch->told_of_many, is_full, memory_order_relaxed);
     return true;
 }
 

@@ -91,9 +91,9 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
 }
 
 /*
- * Where there are more workers than shards the sharers of a home are thieves too, but all together
- * not more than its owner is: else each of a thousand workers would watch every shard, be told of
- * what is queued there when it was busy, and look at that before each wait.
+ * Where there are more workers than shards the sharers of a home watch no more neighbours, all
+ * together, than its owner does: else each of a thousand workers would watch every shard, be told
+ * of what is queued there when it was busy, and look at that before each wait.
  */
 static unsigned thieves(const struct shard_set *set, int home, bool shares_home) {
     uint32_t sharers = atomic_load(&shard_of(set, home)->sharers);

@@ -18,9 +18,14 @@ static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
     return &set->shared->shards[shard];
 }
 
-static bool is_older(const _Atomic uint32_t *since, uint32_t now, uint32_t age) {
+/* Another may have read its clock later than `now` was read. */
+static bool is_past(uint32_t then, uint32_t now, int32_t age) {
+    return (int32_t)(now - then) >= age;
+}
+
+static bool is_older(const _Atomic uint32_t *since, uint32_t now, int32_t age) {
     uint32_t then = atomic_load_explicit(since, memory_order_relaxed);
-    return then && now - then >= age;
+    return then && is_past(then, now, age);
 }
 
 static void put(_Atomic uint32_t *since, uint32_t value) {
@@ -47,14 +52,33 @@ bool worker_comes_soon(const struct shard_set *set, int shard) {
            !is_older(&shard_of(set, shard)->at_work_since, now, SLOW_MS);
 }
 
+/*
+ * An owner that went to work just now may stay there, so nothing is left to it as long as there is
+ * little to do. Under full load everybody is told of several shards all the time, and all owners
+ * come soon.
+ */
+bool worker_passes_on(const struct shard_set *set, int shard) {
+    enum { PASSES_MOST = 16, PASSES_MS = 100 };
+    struct shared *shared = set->shared;
+    uint32_t now = milliseconds();
+    if (!worker_comes_soon(set, shard))
+        return true;
+    if (!is_older(&shared->passes_ms, now, PASSES_MS) && atomic_load(&shared->passes_ms))
+        return atomic_fetch_add_explicit(&shared->passes, 1, memory_order_relaxed) < PASSES_MOST;
+    atomic_store_explicit(&shared->passes, 1, memory_order_relaxed);
+    atomic_store_explicit(&shared->passes_ms, now, memory_order_relaxed);
+    return true;
+}
+
 bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     uint32_t since = 0;
     if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
         return false;
-    if (now - since >= SLOW_MS)
+    if (is_past(since, now, SLOW_MS))
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
-    return now - since >= STUCK_MS && now - worker_stuck_news(set) >= STUCK_MS;
+    uint32_t news = worker_stuck_news(set);
+    return is_past(since, now, STUCK_MS) && (news == 0 || is_past(news, now, STUCK_MS));
 }
 
 void worker_tell_stuck(const struct shard_set *set) {

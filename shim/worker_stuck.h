@@ -13,15 +13,19 @@
 /* The owner of `shard` has taken a connection from it. */
 void worker_took_home(const struct shard_set *set, int shard);
 
-/* It begins to wait for what comes there, or another of those that share it waits still. */
+/* It begins to wait for what comes there, or another thread does still. */
 void worker_is_there(const struct shard_set *set, int shard);
 
-/* It waits no more, nor does another. */
+/* It waits no more, nor does another thread of its instance. */
 void worker_goes_to_work(const struct shard_set *set, int shard);
 
 /* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
  * see that itself. */
 bool worker_comes_soon(const struct shard_set *set, int shard);
+
+/* Whether what is queued there is to be passed on to all who wait for the shard: when it does not
+ * come soon; and else too, but not often. */
+bool worker_passes_on(const struct shard_set *set, int shard);
 
 /* Somebody else took a connection from `shard`. True: its owner, if it has one, has not been there
  * for so long that it is stuck, and all were not told of such a one just now. */
