@@ -150,7 +150,7 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
  */
 static bool may_strand(struct watch *watch, const struct shard_set *set) {
     bool is_told_of_many = atomic_exchange(&watch->told_of_many, false);
-    return (is_told_of_many || worker_sees_slow(set)) && !turns_leaves_alone(watch);
+    return is_told_of_many || (worker_sees_slow(set) && !turns_leaves_alone(watch));
 }
 
 static void pass_on(const struct shard_set *set, const struct pollfd *list, const int *shards,

@@ -58,7 +58,7 @@ bool worker_comes_soon(const struct shard_set *set, int shard) {
  * come soon.
  */
 bool worker_passes_on(const struct shard_set *set, int shard) {
-    enum { PASSES_MOST = 16, PASSES_MS = 100 };
+    enum { PASSES_MOST = 32, PASSES_MS = 100 };
     struct shared *shared = set->shared;
     uint32_t now = milliseconds();
     if (!worker_comes_soon(set, shard))
