@@ -78,7 +78,6 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     if (fd >= 0) {
         stats_count(own->set, watch->place, COUNT_HOME);
-        turns_note_taken(watch);
         turns_count_taken(watch, own->set, own->number);
     } else if (errno == EAGAIN)
         turns_count_empty(watch, own->set);
@@ -88,7 +87,6 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
 static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
-    turns_note_taken(watch);
     turns_count_stolen(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
@@ -149,8 +147,7 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
  * owner comes to it soon, for all who wait for that shard wake.
  */
 static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    bool is_told_of_many = atomic_exchange(&watch->told_of_many, false);
-    return is_told_of_many || (worker_sees_slow(set) && !turns_leaves_alone(watch));
+    return atomic_exchange(&watch->told_of_many, false) || worker_sees_slow(set);
 }
 
 static void pass_on(const struct shard_set *set, const struct pollfd *list, const int *shards,
@@ -175,7 +172,6 @@ static void note_home(const struct shard *own, struct watch *watch, int own_fd) 
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_HOME);
-    turns_note_taken(watch);
     worker_took_home(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
         turns_count_taken(watch, set, home);

@@ -16,7 +16,8 @@ struct hit {
 
 enum {
     HITS_MOST = 4
-}; /* further listeners of one instance in one wait: not merged, which is harmless */
+}; /* further listeners of one instance in one wait: not merged, which is harmless, and each taken
+    for one of which several shards had events */
 
 struct hits {
     struct watch *kicked; /* one that was, or NULL */

@@ -87,18 +87,14 @@ struct watch {
     _Atomic uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
-    _Atomic uint32_t taken;        /* accepts from a shared queue since it was last rotated */
-    _Atomic uint32_t stolen;       /* the same of others' */
-    _Atomic bool is_brisk;         /* it takes hundreds a second */
-    _Atomic uint32_t recent;       /* taken since ... */
-    _Atomic uint32_t paced_ms;     /* ... then, by clock_coarse_ms() */
-    _Atomic uint32_t passed_on_ms; /* when it last looked what it leaves to others */
-    _Atomic bool served;           /* an accept succeeded */
-    _Atomic bool told_of_many;     /* it brought events of several shards */
-    _Atomic bool told;             /* the server was, of a connection that it has not taken yet */
-    _Atomic uint32_t found_in;     /* instance->waits when something was queued before the wait */
-    _Atomic uint32_t counted_in;   /* instance->waits when an accept was last counted */
-    _Atomic uint32_t rotated_in;   /* instance->waits when it was last rotated after an accept */
+    _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
+    _Atomic uint32_t stolen;     /* the same of others' */
+    _Atomic bool served;         /* an accept succeeded */
+    _Atomic bool told_of_many;   /* it brought events of several shards */
+    _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
+    _Atomic uint32_t found_in;   /* instance->waits when something was queued before the wait */
+    _Atomic uint32_t counted_in; /* instance->waits when an accept was last counted */
+    _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
 };
 

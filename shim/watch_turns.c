@@ -27,34 +27,6 @@ static void rotate(struct watch *watch, const struct shard_set *set, int shard) 
 
 enum { LOOKS_BACK_MS = 100, TURN_MS = 10, LONGEST = 4 };
 
-static uint32_t now_of(const struct watch *watch) {
-    return (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-}
-
-/* Another's clock may be a little ahead. */
-static bool is_over(uint32_t since, uint32_t now) {
-    return (int32_t)(now - since) >= LOOKS_BACK_MS;
-}
-
-void turns_note_taken(struct watch *watch) {
-    uint32_t now = now_of(watch);
-    uint32_t since = atomic_load_explicit(&watch->paced_ms, memory_order_relaxed);
-    uint32_t recent = atomic_load_explicit(&watch->recent, memory_order_relaxed) + 1;
-    atomic_store_explicit(&watch->recent, recent, memory_order_relaxed);
-    if (!is_over(since, now))
-        return;
-    atomic_store_explicit(&watch->is_brisk, recent * TURN_MS / (now - since) >= LONGEST - 1,
-                          memory_order_relaxed);
-    atomic_store_explicit(&watch->paced_ms, now, memory_order_relaxed);
-    atomic_store_explicit(&watch->recent, 0, memory_order_relaxed);
-}
-
-bool turns_leaves_alone(struct watch *watch) {
-    uint32_t now = now_of(watch);
-    return atomic_load_explicit(&watch->is_brisk, memory_order_relaxed) &&
-           atomic_exchange(&watch->passed_on_ms, now) == now;
-}
-
 static uint32_t turn_of(const struct shard_set *set) {
     uint32_t turn = atomic_load_explicit(&set->shared->turn, memory_order_relaxed);
     return turn < 1 ? 1 : turn > LONGEST ? LONGEST : turn;
@@ -73,7 +45,8 @@ static void choose_turn(const struct shard_set *set, uint32_t now) {
     uint32_t since = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
     uint64_t turns = atomic_fetch_add_explicit(&shared->turns, 1, memory_order_relaxed) + 1;
     uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
-    if (atomic_load_explicit(&shared->is_apart, memory_order_relaxed) || !is_over(since, now) ||
+    bool is_over = (int32_t)(now - since) >= LOOKS_BACK_MS; /* another's clock may be ahead */
+    if (atomic_load_explicit(&shared->is_apart, memory_order_relaxed) || !is_over ||
         !atomic_compare_exchange_strong(&shared->paced_ms, &since, now))
         return;
     uint64_t taken_by_each = turns * turn_of(set) / (workers ? workers : 1);
@@ -86,12 +59,13 @@ static void choose_turn(const struct shard_set *set, uint32_t now) {
 /* Whether that ends the worker's turn. */
 static bool is_last(const struct watch *watch, const struct shard_set *set, _Atomic uint32_t *taken,
                     uint32_t every) {
+    uint64_t now = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
     uint32_t turn = turn_of(set);
     if (atomic_fetch_add_explicit(taken, 1, memory_order_relaxed) + 1 <
         (every > turn ? every : turn))
         return false;
     atomic_store_explicit(taken, 0, memory_order_relaxed);
-    choose_turn(set, now_of(watch));
+    choose_turn(set, (uint32_t)now);
     return true;
 }
 

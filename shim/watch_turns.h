@@ -8,18 +8,7 @@
 #include "watch.h"
 #include "watch_table.h"
 
-/* A connection was taken. */
-void turns_note_taken(struct watch *watch);
-
-/*
- * Whether what was not taken is left to its owner, who may be as busy. A worker that takes hundreds
- * a second is back in a moment, and so are the others of its kind: to wake somebody after each
- * connection costs more than is gained. But each few milliseconds it is done, for the owner may be
- * stuck, and nobody else have been told of what is queued there.
- */
-bool turns_leaves_alone(struct watch *watch);
-
-/* It was taken from a shard that several sit at, or stolen: once that ends the worker's
+/* A connection was taken from a shard that several sit at, or stolen: once that ends the worker's
  * turn, it goes to the end of the shard's queue of waiters. errno may change. */
 void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard);
 void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard);

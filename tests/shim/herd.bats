@@ -132,5 +132,5 @@ serving() {
   late=$(with exclusive passed_by run 100) && is_number "$late"
   [[ $late -eq 0 ]] || fail "exclusive: $late waited"
   late=$(with reuseport passed_by run 250) && is_number "$late"
-  [[ $late -le 7 ]] || fail "reuseport: $late of 750 waited"
+  [[ $late -le 3 ]] || fail "reuseport: $late of 750 waited"
 }
