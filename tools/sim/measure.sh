@@ -156,8 +156,8 @@ saturated() {
   echo " $(span "${cpu[@]}") | $(span "${rates[@]}") |"
 }
 
-# Requests of 20 ms are long enough that thieves find owners that took nothing for STUCK_MS, and watch every shard from then on: so
-# what comes last is another thing than what comes first.
+# After requests of 20 ms some owners may have been taken for stuck, whose shards everybody watches for a while: so what comes last
+# may be another thing than what comes first.
 make_costs() {
   local steal row
   WORKERS=64
