@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "hot.h"
 #include "listener.h"
 
 /* ---- closing ---- */
 
-HOOK int close(int fd) {
+HOT HOOK int close(int fd) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.close(fd);

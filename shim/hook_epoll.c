@@ -2,6 +2,7 @@
 #include "hook.h"
 
 #include "clock.h"
+#include "hot.h"
 #include "listener.h"
 #include "local.h"
 #include "watch.h"
@@ -10,7 +11,7 @@ static int milliseconds_of(const struct wait_call *call) {
     return call->has_timeout ? clock_milliseconds(call->timeout) : -1;
 }
 
-static int real_epoll_wait(const struct wait_call *call) {
+HOT static int real_epoll_wait(const struct wait_call *call) {
     return real.epoll_wait(call->epfd, call->events, call->most, milliseconds_of(call));
 }
 
@@ -26,13 +27,13 @@ static int real_epoll_pwait2(const struct wait_call *call) {
 
 /* A hidden number was answered before; an instance whose number was closed behind our back is not
  * known. */
-static int wait_on(unsigned entry, struct wait_call *call) {
+HOT static int wait_on(unsigned entry, struct wait_call *call) {
     if (fd_kind_of(entry) == FD_INSTANCE)
         return watch_wait(fd_index_of(entry), call);
     return call->wait(call);
 }
 
-HOOK int epoll_wait(int epfd, struct epoll_event *events, int most, int timeout) {
+HOT HOOK int epoll_wait(int epfd, struct epoll_event *events, int most, int timeout) {
     unsigned entry = fd_entry(epfd);
     if (LIKELY(entry == FD_OTHER))
         return real.epoll_wait(epfd, events, most, timeout);
@@ -67,7 +68,7 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int most,
                                        timeout ? *timeout : (struct timespec){0}, mask});
 }
 
-HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
+HOT HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
     unsigned entry = fd_entry(fd);
     if (fd_kind_of(entry) == FD_HIDDEN || fd_kind_of(fd_entry(epfd)) == FD_HIDDEN)
         return bad_descriptor();

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bound.h"
+#include "hot.h"
 #include "listener.h"
 #include "socket_options.h"
 #include "poller.h"
@@ -34,15 +35,15 @@ static int fresh(int fd) {
     return fd;
 }
 
-static int real_accept(int fd, const struct accept_call *call) {
+HOT static int real_accept(int fd, const struct accept_call *call) {
     return real.accept(fd, call->address, call->length);
 }
 
-static int real_accept4(int fd, const struct accept_call *call) {
+HOT static int real_accept4(int fd, const struct accept_call *call) {
     return real.accept4(fd, call->address, call->length, call->flags);
 }
 
-static int accept_ours(unsigned entry, const struct accept_call *call) {
+HOT static int accept_ours(unsigned entry, const struct accept_call *call) {
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
     if (fd_kind_of(entry) != FD_LISTENER)
@@ -50,7 +51,7 @@ static int accept_ours(unsigned entry, const struct accept_call *call) {
     return fresh(poller_accept(&listener_at(fd_index_of(entry))->shard, call));
 }
 
-HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
+HOT HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept(fd, POINTER_OF(address), length);
@@ -58,7 +59,7 @@ HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
         entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0, false});
 }
 
-HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, int flags) {
+HOT HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, int flags) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept4(fd, POINTER_OF(address), length, flags);

@@ -6,6 +6,7 @@
 
 #include "attendant.h"
 #include "decision.h"
+#include "hot.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
@@ -29,7 +30,7 @@ bool listener_is_wanted(void) {
     return config && !config_is_off(config);
 }
 
-struct listener *listener_at(unsigned index) {
+HOT struct listener *listener_at(unsigned index) {
     return &listeners[index % LISTENER_LIMIT];
 }
 

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hot.h"
 #include "real.h"
 
 enum guard_state { GUARD_FREE, GUARD_HELD, GUARD_WANTED };
@@ -83,7 +84,7 @@ static pid_t kernel_pid(void) {
     return (pid_t)real.syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-pid_t local_pid(void) {
+HOT pid_t local_pid(void) {
     pid_t pid = atomic_load_explicit(&here()->pid, memory_order_relaxed);
     if (!pid) {
         pid = kernel_pid();
@@ -92,7 +93,7 @@ pid_t local_pid(void) {
     return pid;
 }
 
-bool local_is_borrowed(void) {
+HOT bool local_is_borrowed(void) {
     return here() && local_pid() != kernel_pid();
 }
 
@@ -109,7 +110,7 @@ void guard_after_refusal(void (*finish)(void)) {
     after_refusal = finish;
 }
 
-bool guard_enter(void) {
+HOT bool guard_enter(void) {
     if (in_guard) {
         was_refused = true;
         return false;
@@ -126,7 +127,7 @@ bool guard_enter(void) {
     return true;
 }
 
-void guard_leave(void) {
+HOT void guard_leave(void) {
     int cancel = cancel_state;
     if (atomic_exchange(&here()->guard, GUARD_FREE) == GUARD_WANTED) {
         int saved = errno;

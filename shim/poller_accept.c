@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "fd_table.h"
+#include "hot.h"
 #include "poller_parts.h"
 #include "real.h"
 #include "signals.h"
@@ -40,7 +41,7 @@ static bool blocks_itself(const struct shard *own, int fd) {
            socket_is_still(fd, &cookie);
 }
 
-static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
+HOT static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
     struct timespec limit = {0};
     struct timespec end = {0};
     bool is_first = true;
@@ -71,7 +72,7 @@ static bool is_for_kernel(const struct shard *own, const struct accept_call *cal
     return own->set->is_servers && call->blocks;
 }
 
-int poller_accept(const struct shard *own, const struct accept_call *given) {
+HOT int poller_accept(const struct shard *own, const struct accept_call *given) {
     struct accept_call call = *given;
     if (own->set->count == 1)
         return watch_accept(own, &call);

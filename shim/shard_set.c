@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hidden.h"
+#include "hot.h"
 #include "log.h"
 #include "real.h"
 #include "socket_options.h"
@@ -76,7 +77,7 @@ bool set_accepts(const struct shard_set *set, int shard) {
            accepts;
 }
 
-bool set_blocks(const struct shard_set *set, int shard, int fd) {
+HOT bool set_blocks(const struct shard_set *set, int shard, int fd) {
     _Atomic uint32_t *nonblocking = &set->shared->shards[shard].nonblocking;
     if (atomic_load_explicit(nonblocking, memory_order_relaxed))
         return false;

@@ -30,12 +30,10 @@
 enum { SET_MEMORY_SIZE = sizeof(struct shared) };
 
 struct shard_set {
-    _Atomic int users; /* listeners of this process that are shards of it; 0: the record is free */
-    _Atomic int count; /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
-    _Atomic bool is_servers;     /* the server shards by itself: see shard_own.c */
-    _Atomic int fd[SHARDS_MAX];  /* hidden; fd[0] is -1 where shard 0 is all that is the server's */
-    struct shard_bits abandoned; /* the server's own that it has closed in this process */
-    struct shard_bits unkept;    /* its own that are not kept then */
+    _Alignas(64) _Atomic int users; /* listeners of this process that are shards of it; 0: the
+                                       record is free */
+    _Atomic int count;              /* shards, 1 to SHARDS_MAX; 1: nothing is sharded */
+    _Atomic bool is_servers;        /* the server shards by itself: see shard_own.c */
     _Atomic int
         memory_fd; /* hidden: the memfd behind `shared`; its bytes carry the claims' record locks */
     _Atomic int kick_fd;   /* hidden: an eventfd that wakes every worker once; -1 when count is 1 */
@@ -45,6 +43,10 @@ struct shard_set {
     _Atomic uint64_t attendant; /* attendant.c: the place of those that are not seen to wait */
     _Atomic pid_t entered; /* worker.c: the process that is in worker_enter_own(), or a parent */
     _Atomic int hint;      /* watch.c: the watch that was last used with this set, an index or -1 */
+    /* Up to here is what every connection needs, on one line. */
+    _Atomic int fd[SHARDS_MAX];  /* hidden; fd[0] is -1 where shard 0 is all that is the server's */
+    struct shard_bits abandoned; /* the server's own that it has closed in this process */
+    struct shard_bits unkept;    /* its own that are not kept then */
 };
 
 /* One shard, the one by which the server knows its listener: number 0 unless it has several. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "hot.h"
 #include "real.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -136,7 +137,7 @@ int socket_options_copy(int from, int to) {
     return copy_filter(from, to);
 }
 
-void socket_option_seen(int level, int name) {
+HOT void socket_option_seen(int level, int name) {
     if (level == IPPROTO_TCP &&
         (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
         atomic_store(&any_keys, true);

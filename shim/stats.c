@@ -79,13 +79,16 @@ bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) 
 void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes) {
     uint64_t then = clock_coarse_ms() - milliseconds;
     struct shard_bits recent = {0};
+    uint32_t left =
+        atomic_load(&set->shared->workers); /* those behind them need not be looked at */
     *homes = (struct shard_bits){0};
-    for (int i = 0; i < SHARED_WORKERS; i++) {
+    for (int i = 0; i < SHARED_WORKERS && left; i++) {
         const struct shared_worker *worker = &set->shared->worker[i];
         uint64_t since = atomic_load_explicit(&worker->since_ms, memory_order_relaxed);
         uint32_t home = atomic_load_explicit(&worker->home, memory_order_relaxed);
         if (home >= (uint32_t)set->count || atomic_load(&worker->pid) <= 0 || !since)
             continue;
+        left--;
         if (since > then)
             bits_add(&recent, (int)home);
         else if (atomic_load(&worker->is_in))

@@ -12,16 +12,18 @@
 #include <pthread.h>
 
 #include "attendant.h"
+#include "hot.h"
 #include "real.h"
 #include "watch_current.h"
 #include "watch_shards.h"
+#include "watch_stand_back.h"
 #include "watch_stuck.h"
 #include "watch_turns.h"
 #include "worker.h"
 #include "worker_stuck.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
-static struct watch *watch_of(const struct shard *own) {
+HOT static struct watch *watch_of(const struct shard *own) {
     struct watch *hint = watch_at(atomic_load_explicit(&own->set->hint, memory_order_relaxed));
     struct instance *current = watch_current;
     if (hint && !watch_is_of(hint, own))
@@ -59,7 +61,7 @@ static int take_from_blocking(struct shard_set *set, const struct accept_call *c
 }
 
 /* A shard of the server's own that blocks belongs to its own worker alone. */
-static int take(const struct shard *own, int shard, const struct accept_call *call) {
+HOT static int take(const struct shard *own, int shard, const struct accept_call *call) {
     int fd = set_fd(own, shard, call->fd);
     if (shard == own->number && call->blocks)
         return take_from_blocking(own->set, call);
@@ -68,8 +70,8 @@ static int take(const struct shard *own, int shard, const struct accept_call *ca
     return call->accept(fd, call);
 }
 
-static int accept_from_one(const struct shard *own, struct watch *watch,
-                           const struct accept_call *call) {
+HOT static int accept_from_one(const struct shard *own, struct watch *watch,
+                               const struct accept_call *call) {
     if (watch && turns_is_anothers(watch, call, own))
         return nothing();
     int fd = call->accept(call->fd, call);
@@ -84,9 +86,10 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
+HOT static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
+    stand_back_count_stolen(watch);
     turns_count_stolen(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
@@ -97,7 +100,7 @@ static void note_stolen(struct watch *watch, const struct shard_set *set, int sh
 
 /* Whom an accept is for: a worker, or nobody that waits here. Of one queue all have the same; and
  * the record may be another set's by now, if another thread has closed this one. */
-static int home_of(const struct shard *own, const struct watch *watch) {
+HOT static int home_of(const struct shard *own, const struct watch *watch) {
     int home = watch && !set_is_one_queue(own->set) ? watch->home : own->number;
     return home < own->set->count ? home : own->number;
 }
@@ -106,7 +109,8 @@ static int home_of(const struct shard *own, const struct watch *watch) {
  * A thread that did not wait itself accepts what another was told of, who may have a home and
  * neighbours elsewhere: it may take from every shard.
  */
-static void reach_of(const struct shard *own, const struct watch *watch, struct shard_bits *reach) {
+HOT static void reach_of(const struct shard *own, const struct watch *watch,
+                         struct shard_bits *reach) {
     if (!watch || watch->instance != watch_current) {
         worker_listening(own->set, reach);
         return;
@@ -121,8 +125,8 @@ static void reach_of(const struct shard *own, const struct watch *watch, struct 
 }
 
 /* The shards within reach beside home, next neighbour first; returns how many. */
-static int list_neighbours(const struct shard *own, const struct watch *watch, int own_fd,
-                           struct pollfd *list, int *shards) {
+HOT static int list_neighbours(const struct shard *own, const struct watch *watch, int own_fd,
+                               struct pollfd *list, int *shards) {
     struct shard_bits reach;
     int home = home_of(own, watch);
     int count = 0;
@@ -146,8 +150,11 @@ static int list_neighbours(const struct shard *own, const struct watch *watch, i
  * several were reported at once, or some owner has left its own to others; and seldom where the
  * owner comes to it soon, for all who wait for that shard wake.
  */
-static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    return atomic_exchange(&watch->told_of_many, false) || worker_sees_slow(set);
+HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
+    bool is_told = atomic_load_explicit(&watch->told_of_many, memory_order_relaxed);
+    if (is_told)
+        atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
+    return is_told || worker_sees_slow(set);
 }
 
 static void pass_on(const struct shard_set *set, const struct pollfd *list, const int *shards,
@@ -158,7 +165,7 @@ static void pass_on(const struct shard_set *set, const struct pollfd *list, cons
             set_wake_waiters(set, list[i].fd);
 }
 
-static void pass_on_neighbours(const struct shard *own, struct watch *watch, int own_fd) {
+HOT static void pass_on_neighbours(const struct shard *own, struct watch *watch, int own_fd) {
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     int count = may_strand(watch, own->set) ? list_neighbours(own, watch, own_fd, list, shards) : 0;
@@ -166,12 +173,13 @@ static void pass_on_neighbours(const struct shard *own, struct watch *watch, int
         pass_on(own->set, list, shards, count);
 }
 
-static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
+HOT static void note_home(const struct shard *own, struct watch *watch, int own_fd) {
     const struct shard_set *set = own->set;
     int home = home_of(own, watch);
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_HOME);
+    stand_back_count_home(watch);
     worker_took_home(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
         turns_count_taken(watch, set, home);
@@ -183,7 +191,7 @@ static bool is_gone_or_empty(int error) {
     return error == EAGAIN || error == EINVAL || error == EBADF || error == ENOTSOCK;
 }
 
-static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+HOT static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct pollfd list[SHARDS_MAX];
     int shards[SHARDS_MAX];
     int count = list_neighbours(own, watch, call->fd, list, shards);
@@ -240,7 +248,8 @@ static int take_left_over(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-static int try_all(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+HOT static int try_all(const struct shard *own, struct watch *watch,
+                       const struct accept_call *call) {
     int fd = take_handed_over(own, call);
     if (fd < 0)
         fd = take_left_over(own, watch, call);
@@ -276,7 +285,8 @@ static void pass_on_queued(const struct shard *own, const struct watch *watch, i
     errno = saved;
 }
 
-static int accept_as(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+HOT static int accept_as(const struct shard *own, struct watch *watch,
+                         const struct accept_call *call) {
     return own->set->count == 1 ? accept_from_one(own, watch, call) : try_all(own, watch, call);
 }
 
@@ -285,8 +295,8 @@ static bool is_worker(const struct watch *watch, const struct shard_set *set) {
     return watch && (set->count == 1 ? watch->begun : watch->has_home);
 }
 
-static int accept_as_worker(const struct shard *own, struct watch *watch,
-                            const struct accept_call *call) {
+HOT static int accept_as_worker(const struct shard *own, struct watch *watch,
+                                const struct accept_call *call) {
     int fd = accept_as(own, watch, call);
     if (fd >= 0 || errno == EAGAIN)
         turns_note_counted(watch);
@@ -306,7 +316,7 @@ int watch_accept_unseen(const struct shard *own, const struct accept_call *call,
     return fd;
 }
 
-int watch_accept(const struct shard *own, const struct accept_call *call) {
+HOT int watch_accept(const struct shard *own, const struct accept_call *call) {
     struct watch *watch = watch_of(own);
     watch_accepts(own);
     bool is_seen = is_worker(watch, own->set);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stddef.h>
 
+#include "hot.h"
 #include "local.h"
 #include "real.h"
 #include "watch_shards.h"
@@ -169,8 +170,8 @@ static bool is_neighbours_end(const struct instance *instance, struct epoll_even
 }
 
 /* Whether the server is to see the event; it may be changed. */
-static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
-                  struct epoll_event *place) {
+HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
+                      struct epoll_event *place) {
     struct watch *for_us = kicked(watch->instance, event);
     if (for_us) {
         hits->kicked = for_us;
@@ -190,13 +191,13 @@ static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *ev
     bool is_full = hits->count == HITS_MOST; /* then there may be more of it */
     if (!is_full)
         hits->hit[hits->count++] = (struct hit){watch, place};
-    atomic_store(&watch->served, false);
-    atomic_store(&watch->told, true);
+    atomic_store_explicit(&watch->served, false, memory_order_relaxed);
+    atomic_store_explicit(&watch->told, true, memory_order_relaxed);
     atomic_store_explicit(&watch->told_of_many, is_full, memory_order_relaxed);
     return true;
 }
 
-int events_deliver(const struct instance *instance, struct epoll_event *events, int count) {
+HOT int events_deliver(const struct instance *instance, struct epoll_event *events, int count) {
     struct hits hits = {0};
     int kept = 0;
     for (int i = 0; i < count; i++) {

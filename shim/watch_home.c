@@ -5,6 +5,7 @@
 #include "local.h"
 #include "log.h"
 #include "watch_shards.h"
+#include "watch_stand_back.h"
 #include "watch_stuck.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -167,7 +168,9 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
-    struct seat seat = {.home = watch->home, .is_shared = watch->shares_home};
+    struct seat seat = {.home = watch->home,
+                        .is_shared = watch->shares_home,
+                        .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;
     struct shard_bits stuck;
     struct shard_bits listening;
@@ -198,13 +201,14 @@ static bool is_time_to_retry(struct watch *watch) {
     return --watch->retry == 0;
 }
 
-/* Whether there is something to look at: the claims, what was refused some waits ago, or who is
- * stuck. */
+/* Whether there is something to look at: the claims, what was refused some waits ago, who is stuck,
+ * or that the worker stands back, or does so no more. */
 static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t generation,
                    uint32_t concurrent) {
     bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
     bool is_retry = is_time_to_retry(watch);
-    return !is_same || stuck_is_due(watch, set) || is_retry;
+    bool is_other = stand_back_changes(watch, set);
+    return !is_same || is_other || stuck_is_due(watch, set) || is_retry;
 }
 
 static void sync_claims(struct watch *watch, struct shard_set *set) {

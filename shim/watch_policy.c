@@ -3,23 +3,26 @@
  * worker follows at its next wait.
  */
 #include "watch_shards.h"
+#include "hot.h"
+#include "watch_stand_back.h"
 #include "worker.h"
 #include "worker_stuck.h"
 
-bool watch_is_off(const struct watch *watch, const struct shard_set *set) {
+HOT bool watch_is_off(const struct watch *watch, const struct shard_set *set) {
     if (set_mode(set) != MODE_OFF)
         return false;
     /* A thread that stands for one in accept() is woken alone and in turn, as the kernel would. */
     return !watch->instance->is_own || !set_blocks(set, watch->own, watch->fd);
 }
 
-static bool has_news(const struct watch *watch, const struct shard_set *set) {
+HOT static bool has_news(const struct watch *watch, const struct shard_set *set) {
     return set_policy_word(set) != watch->seen_policy ||
            (atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
-            worker_stuck_news(set) != watch->seen_stuck);
+            worker_stuck_news(set) != watch->seen_stuck) ||
+           stand_back_is_due(watch);
 }
 
-bool watch_has_news(const struct instance *instance) {
+HOT bool watch_has_news(const struct instance *instance) {
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load_explicit(&watch->set, memory_order_relaxed);
         if (set && watch->begun && has_news(watch, set))

@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "clock.h"
+#include "hot.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
@@ -79,7 +80,7 @@ static void prove(struct shard_set *set) {
     guard_leave();
 }
 
-void watch_accepts(const struct shard *own) {
+HOT void watch_accepts(const struct shard *own) {
     if (!is_proven(own->set))
         prove(own->set);
 }
@@ -100,7 +101,7 @@ static void make_plain(struct watch *watch) {
                            "woken beside others");
 }
 
-void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
+HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
     uint64_t told = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
     if (!(watch->given & EPOLLEXCLUSIVE) || clock_coarse_ms() - told < HESITATION_MS ||
         !instance_is_mine(watch->instance) || (watch->asked & (EPOLLET | EPOLLONESHOT)))

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "hot.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
@@ -12,12 +13,12 @@
 
 enum { RETRY_WAITS = 64 };
 
-static int control(const struct watch *watch, int op, int fd, uint32_t events) {
+HOT static int control(const struct watch *watch, int op, int fd, uint32_t events) {
     struct epoll_event event = {.events = events, .data.u64 = atomic_load(&watch->data)};
     return real.epoll_ctl(watch->instance->epfd, op, fd, &event);
 }
 
-int shards_register(struct watch *watch, int shard) {
+HOT int shards_register(struct watch *watch, int shard) {
     struct shard own = watch_shard(watch);
     if (watch->frozen && shard == own.number)
         return 0;
@@ -58,7 +59,7 @@ static void leave_to_sibling(const struct watch *watch, int shard) {
     }
 }
 
-void shards_unregister(struct watch *watch, int shard) {
+HOT void shards_unregister(struct watch *watch, int shard) {
     struct shard own = watch_shard(watch);
     if ((watch->frozen && shard == own.number) || !bits_has(&watch->registered, shard))
         return;
@@ -98,7 +99,7 @@ static bool can_move(const struct watch *watch, int shard) {
     return !(watch->frozen && shard == watch->own) && bits_has(&watch->registered, shard);
 }
 
-void shards_to_end(struct watch *watch, int shard) {
+HOT void shards_to_end(struct watch *watch, int shard) {
     if (!can_move(watch, shard))
         return;
     shards_unregister(watch, shard);
@@ -106,7 +107,7 @@ void shards_to_end(struct watch *watch, int shard) {
         shards_lose(watch);
 }
 
-void shards_rotate(struct watch *watch, int shard) {
+HOT void shards_rotate(struct watch *watch, int shard) {
     if (!can_move(watch, shard))
         return;
     shards_to_end(watch, shard);

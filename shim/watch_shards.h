@@ -23,7 +23,7 @@ bool watch_renew(struct watch *watch, const struct shard_set *set);
 bool watch_is_off(const struct watch *watch, const struct shard_set *set);
 
 /* Whether some watch of the instance has not followed its set's policy yet, or not looked yet who
- * is stuck; no system call. */
+ * is stuck, or whether to stand back; no system call. */
 bool watch_has_news(const struct instance *instance);
 
 /* The set's policy is another than the watch has followed: does what is the watch's own to do. */

@@ -1,6 +1,7 @@
 #include "watch_table.h"
 
 #include "fd_table.h"
+#include "hot.h"
 #include "local.h"
 
 _Static_assert((int)WATCH_LIMIT <= (int)FD_INDEX_LIMIT && (int)INSTANCE_LIMIT < (int)FD_INDEX_LIMIT,
@@ -21,7 +22,7 @@ static void clear(void *from, const void *end) {
 /* Not the members before that one, without which a thread that still looks at it would be lost. */
 #define CLEAR_FROM(record, member) clear(&(record)->member, (record) + 1)
 
-struct instance *instance_at(unsigned index) {
+HOT struct instance *instance_at(unsigned index) {
     return &instances[index % INSTANCE_LIMIT];
 }
 
@@ -68,7 +69,7 @@ struct instance *instance_for(int epfd) {
     return found ? found : instance_make(epfd);
 }
 
-bool instance_is_mine(const struct instance *instance) {
+HOT bool instance_is_mine(const struct instance *instance) {
     return instance->pid == local_pid();
 }
 
@@ -83,18 +84,18 @@ struct watch *watch_find(const struct instance *instance, int fd) {
     return NULL;
 }
 
-bool watch_is_of(const struct watch *watch, const struct shard *own) {
+HOT bool watch_is_of(const struct watch *watch, const struct shard *own) {
     return atomic_load(&watch->set) == own->set && watch->own == own->number;
 }
 
-struct watch *watch_find_shard(const struct instance *instance, const struct shard *own) {
+HOT struct watch *watch_find_shard(const struct instance *instance, const struct shard *own) {
     WATCHES_OF (watch, instance)
         if (watch_is_of(watch, own))
             return watch;
     return NULL;
 }
 
-struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
+HOT struct watch *watch_find_data(const struct instance *instance, uint64_t data) {
     WATCHES_OF (watch, instance)
         if (watch->is_filtered && atomic_load(&watch->data) == data)
             return watch;

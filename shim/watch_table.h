@@ -21,8 +21,9 @@
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
 
 struct instance {
-    _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one leave it later */
-    _Atomic int first;   /* its watches, by index, linked through next */
+    _Alignas(64) _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one
+                                         leave it later */
+    _Atomic int first;                /* its watches, by index, linked through next */
     _Atomic int epfd;    /* the server's number at the time of the first registration */
     _Atomic pid_t pid;   /* whose it is; a child that goes on using it only reads */
     _Atomic bool is_own; /* the library's: it stands for a thread in poll() or select() */
@@ -34,14 +35,32 @@ struct instance {
     _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
     _Atomic bool is_spoiled; /* has something registered that is out of reach */
-    _Atomic bool deaf;    /* some watch has lost its registration, and could not have it back yet */
-    _Atomic bool probing; /* worker_view() still asks whether two workers wait at once */
-    _Atomic bool filtered;   /* events of some watch are looked at before the server sees them */
+    _Atomic bool deaf; /* some watch has lost its registration, and could not have it back yet */
+    _Atomic bool
+        stands_back;       /* some watch does: waits are short, and what they bring is looked at */
+    _Atomic bool probing;  /* worker_view() still asks whether two workers wait at once */
+    _Atomic bool filtered; /* events of some watch are looked at before the server sees them */
     _Atomic uint64_t filter; /* a Bloom filter of the epoll_data of those watches */
 };
 
+/* watch_stand_back.h: what a worker has done lately. */
+struct pace {
+    _Atomic uint32_t home, stolen; /* connections that it took, since ... */
+    uint64_t since_ms;             /* ... then, by clock_coarse_ms() */
+    const void *thread;            /* whose times were read then; NULL: nobody's */
+    uint64_t ran, delayed;         /* the times, in ns */
+    _Atomic uint64_t looked_ms;    /* when it last looked whether owners are there */
+    _Atomic bool stands_back;
+    _Atomic bool ends; /* it has nothing to do */
+};
+
+/*
+ * What each wait and each accept look at comes first, side by side, and what changes with the
+ * claims alone behind it: where many workers take turns, each finds its records gone from the
+ * caches.
+ */
 struct watch {
-    _Atomic(struct shard_set *) set;     /* NULL: the record is free */
+    _Alignas(64) _Atomic(struct shard_set *) set; /* NULL: the record is free */
     _Atomic(struct instance *) instance; /* never NULL again: another thread may be looking */
     _Atomic int next;
     _Atomic int own;  /* the shard that the server's number is */
@@ -60,42 +79,44 @@ struct watch {
     _Atomic bool
         armed; /* false: EPOLLONESHOT has fired, nothing is registered until EPOLL_CTL_MOD */
 
-    _Atomic bool begun;    /* has waited once: counts as a worker */
-    _Atomic bool has_home; /* of a set with several shards; then the kick is registered too */
-    _Atomic bool has_kick; /* of the watches of one set in an instance, one stands for all */
-    bool shares_home;      /* found no shard free: sits at another's */
-    _Atomic int place;     /* in the statistics, or NO_PLACE; of a worker that has begun */
-    struct shard_bits registered;
-    struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
-    uint32_t epoch[SHARDS_MAX];   /* of each shard when it was registered */
-    uint32_t seen_generation;     /* the set's, when its claims were last looked at; 0: not yet */
-    _Atomic uint32_t seen_policy; /* the set's, when it was last followed; 0: not yet */
-    bool lets_go_late; /* all took turns at a shard that it leaves: what waits there goes first */
-    uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
-    _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
-    uint32_t seen_concurrent;          /* the same of `concurrent` */
-    _Atomic uint32_t seen_stuck; /* worker_stuck_news() when it last looked which owners are */
-    bool sees_stuck;             /* some were; it looks again */
-    uint64_t looked_ms;          /* when that was, by clock_coarse_ms() */
-    _Atomic bool is_partial;     /* there are shards that it does not watch */
-    unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
-    _Atomic bool kicks_itself;      /* the kick's own registration reports it once */
-    _Atomic bool was_kicked;        /* and has not looked since whether something is queued */
-    _Atomic bool is_filtered;       /* its events are looked at before the server sees them */
-    _Atomic uint32_t kicks_noticed; /* so far */
-    _Atomic uint32_t kicks_before;  /* kicks_done before the wait */
-    _Atomic uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
+    _Atomic bool begun;       /* has waited once: counts as a worker */
+    _Atomic bool has_home;    /* of a set with several shards; then the kick is registered too */
+    _Atomic bool has_kick;    /* of the watches of one set in an instance, one stands for all */
+    _Atomic bool is_filtered; /* its events are looked at before the server sees them */
+    _Atomic bool is_partial;  /* there are shards that it does not watch */
+    _Atomic int place;        /* in the statistics, or NO_PLACE; of a worker that has begun */
+    _Atomic uint32_t seen_policy;  /* the set's, when it was last followed; 0: not yet */
+    _Atomic uint32_t seen_stuck;   /* worker_stuck_news() when it last looked which owners are */
+    _Atomic uint32_t kicks_before; /* kicks_done before the wait */
 
     /* Since the last wait; hints only, so that two threads may write them at once. */
-    _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
-    _Atomic uint32_t stolen;     /* the same of others' */
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
+    _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
+    _Atomic uint32_t stolen;     /* the same of others' */
     _Atomic uint32_t found_in;   /* instance->waits when something was queued before the wait */
     _Atomic uint32_t counted_in; /* instance->waits when an accept was last counted */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
+    struct pace pace;
+
+    struct shard_bits registered;
+    struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
+    bool shares_home;        /* found no shard free: sits at another's */
+    bool sees_stuck;         /* some owners were stuck; it looks again */
+    bool lets_go_late;  /* all took turns at a shard that it leaves: what waits there goes first */
+    uint64_t looked_ms; /* when it looked for stuck owners, by clock_coarse_ms() */
+    uint32_t seen_generation;  /* the set's, when its claims were last looked at; 0: not yet */
+    uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
+    uint32_t seen_concurrent;  /* the set's `concurrent` then */
+    _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
+    unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
+    _Atomic bool kicks_itself;      /* the kick's own registration reports it once */
+    _Atomic bool was_kicked;        /* and has not looked since whether something is queued */
+    _Atomic uint32_t kicks_noticed; /* so far */
+    _Atomic uint32_t kicks_seen;    /* kicks_done before the wait that brought the last kick */
     _Atomic uint64_t to_rotate[SHARDS_MAX / 64]; /* shards to be rotated before the next wait */
+    uint32_t epoch[SHARDS_MAX];                  /* of each shard when it was registered */
 };
 
 /* Here only for watch_at(), of which every wait needs several. */

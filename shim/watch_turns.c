@@ -1,5 +1,6 @@
 #include "watch_turns.h"
 
+#include "hot.h"
 #include "local.h"
 #include "real.h"
 #include "watch_shards.h"
@@ -11,7 +12,7 @@
  * the one that was woken is still on its way. Once for each wait; a loop of accepts leaves the
  * rest to the next one, and so does a handler that came while the guard was held.
  */
-static void rotate(struct watch *watch, const struct shard_set *set, int shard) {
+HOT static void rotate(struct watch *watch, const struct shard_set *set, int shard) {
     struct instance *instance = watch->instance;
     uint32_t wait = atomic_load_explicit(&instance->waits, memory_order_relaxed);
     bool is_first = atomic_exchange(&watch->rotated_in, wait) != wait;
@@ -69,7 +70,7 @@ static bool is_last(const struct watch *watch, const struct shard_set *set, _Ato
     return true;
 }
 
-void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard) {
+HOT void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard) {
     unsigned every = set_policy(set).rotate;
     if (!every || atomic_load_explicit(&set->shared->workers, memory_order_relaxed) < 2)
         return;
@@ -77,7 +78,7 @@ void turns_count_taken(struct watch *watch, const struct shard_set *set, int sha
         rotate(watch, set, shard);
 }
 
-void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard) {
+HOT void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     if (!watch_is_off(watch, set) && is_last(watch, set, &watch->stolen, 1))
         rotate(watch, set, shard);
 }
@@ -126,7 +127,7 @@ void turns_count_empty(struct watch *watch, const struct shard_set *set) {
 }
 
 /* What is counted of this wait is counted. */
-void turns_note_counted(struct watch *watch) {
+HOT void turns_note_counted(struct watch *watch) {
     uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
     atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
 }

@@ -5,11 +5,14 @@
 #include <poll.h>
 
 #include "clock.h"
+#include "hot.h"
+#include "libc.h"
 #include "local.h"
 #include "real.h"
 #include "watch_current.h"
 #include "watch_events.h"
 #include "watch_shards.h"
+#include "watch_stand_back.h"
 #include "worker.h"
 #include "worker_stuck.h"
 
@@ -54,7 +57,7 @@ static void look_for_leavings(struct watch *watch) {
 }
 
 /* Between two waits the instance changes only here; with no work there is no lock and no call. */
-static void prepare_all(struct instance *instance) {
+HOT static void prepare_all(struct instance *instance) {
     bool is_due =
         atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance);
     if (!is_due || !instance_is_mine(instance) || !guard_enter())
@@ -86,17 +89,18 @@ static void probe(const struct instance *instance, bool begins) {
 }
 
 /* Kicks made so far are all in what the wait brings; later ones may still be to come after it. */
-static void remember_kicks(const struct instance *instance) {
+HOT static void remember_kicks(const struct instance *instance) {
     if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
         return;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
         if (set && watch->has_home)
-            watch->kicks_before = atomic_load(&set->shared->kicks_done);
+            atomic_store_explicit(&watch->kicks_before, atomic_load(&set->shared->kicks_done),
+                                  memory_order_relaxed);
     }
 }
 
-static bool begin(struct instance *instance) {
+HOT static bool begin(struct instance *instance) {
     prepare_all(instance);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
     if (probing && instance_is_mine(instance)) {
@@ -125,23 +129,52 @@ static int look_at_deaf(const struct instance *instance, const struct wait_call 
     return count;
 }
 
-/* In short turns, since no connection would end it; before the next, the registration is tried
- * again. */
-static int wait_deaf(const struct instance *instance, struct wait_call *call) {
-    static const struct timespec turn = {.tv_nsec = 50000000};
+/* For so long at the most; *is_shortened: the server asked for more. */
+HOT static int wait_a_turn(struct wait_call *call, int milliseconds, bool *is_shortened) {
+    struct timespec turn = clock_of_milliseconds(milliseconds);
     struct timespec asked = call->timeout;
-    bool is_shortened = !call->has_timeout || clock_is_positive(clock_plus(asked, turn, -1));
     bool was_timed = call->has_timeout;
-    if (is_shortened) {
+    *is_shortened = !was_timed || clock_is_positive(clock_plus(asked, turn, -1));
+    if (*is_shortened) {
         call->has_timeout = true;
         call->timeout = turn;
     }
     int count = call->wait(call);
     call->has_timeout = was_timed;
     call->timeout = asked;
+    return count;
+}
+
+/* In short turns, since no connection would end it; before the next, the registration is tried
+ * again. */
+static int wait_deaf(const struct instance *instance, struct wait_call *call) {
+    bool is_shortened;
+    int count = wait_a_turn(call, 50, &is_shortened);
     if (count == 0)
         count = look_at_deaf(instance, call);
     return count == 0 && is_shortened ? -2 : count;
+}
+
+/* The server may sleep elsewhere when it has heard that there is nothing, so the neighbours' shards
+ * are registered before it does. */
+HOT static int wait_standing_back(struct instance *instance, struct wait_call *call) {
+    bool is_shortened;
+    int count = wait_a_turn(call, STAND_BACK_TURN_MS, &is_shortened);
+    int saved = errno;
+    if (count <= 0)
+        stand_back_ends(instance);
+    if (count <= 0 && !is_shortened)
+        prepare_all(instance);
+    errno = saved;
+    return count == 0 && is_shortened ? -2 : count;
+}
+
+HOT static int wait_in(struct instance *instance, struct wait_call *call) {
+    if (atomic_load_explicit(&instance->deaf, memory_order_relaxed))
+        return wait_deaf(instance, call);
+    if (atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
+        return wait_standing_back(instance, call);
+    return call->wait(call);
 }
 
 /* A server may keep the listener registered, and not ask for connections. */
@@ -150,7 +183,7 @@ static bool waits_for_home(const struct watch *watch) {
            atomic_load_explicit(&watch->armed, memory_order_relaxed);
 }
 
-static void note_wait(struct instance *instance, bool begins) {
+HOT static void note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
     unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
@@ -171,11 +204,10 @@ static void note_wait(struct instance *instance, bool begins) {
 }
 
 /* One wait; -2 stands for "nothing but our own events: wait on". */
-static int wait_once(struct instance *instance, struct wait_call *call) {
+HOT static int wait_once(struct instance *instance, struct wait_call *call) {
     bool probing = begin(instance);
-    bool is_deaf = atomic_load_explicit(&instance->deaf, memory_order_relaxed);
     note_wait(instance, true);
-    int count = is_deaf ? wait_deaf(instance, call) : call->wait(call);
+    int count = wait_in(instance, call);
     int saved = errno;
     note_wait(instance, false);
     if (probing)
@@ -194,7 +226,25 @@ enum {
     LAST_LOOKS = 4             /* at what may have become ready since, once the time is over */
 };
 
-int watch_wait(unsigned index, struct wait_call *call) {
+/* Without a locked instruction where no other thread can see it; a handler that waits in between
+ * leaves it as it was. */
+static void count_waiting(struct instance *instance, int more) {
+    if (IS_SINGLE_THREADED)
+        atomic_store_explicit(&instance->waiting,
+                              atomic_load_explicit(&instance->waiting, memory_order_relaxed) + more,
+                              memory_order_relaxed);
+    else
+        atomic_fetch_add(&instance->waiting, more);
+}
+
+/* Two that wait at once may count as one: who compares it wants to know of others since. */
+static void count_wait(struct instance *instance) {
+    atomic_store_explicit(&instance->waits,
+                          atomic_load_explicit(&instance->waits, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+HOT int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
     if (call->timeout.tv_sec > FOREVER_SECONDS)
         call->has_timeout = false;
@@ -202,8 +252,8 @@ int watch_wait(unsigned index, struct wait_call *call) {
     struct timespec end = {0};
     if (is_timed)
         end = clock_plus(clock_now(), call->timeout, 1);
-    atomic_fetch_add(&instance->waiting, 1);
-    atomic_fetch_add_explicit(&instance->waits, 1, memory_order_relaxed);
+    count_waiting(instance, 1);
+    count_wait(instance);
     int count;
     int looks = 0;
     while ((count = wait_once(instance, call)) == -2 && looks < LAST_LOOKS) {
@@ -218,7 +268,7 @@ int watch_wait(unsigned index, struct wait_call *call) {
     }
     if (count == -2)
         count = 0;
-    atomic_fetch_sub(&instance->waiting, 1);
+    count_waiting(instance, -1);
     watch_current = instance;
     return count;
 }

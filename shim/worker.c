@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "hot.h"
 #include "local.h"
 #include "log.h"
 #include "real.h"
+#include "worker_stuck.h"
 
 static int record_lock(const struct shard_set *set, int command, short type, int shard,
                        struct flock *lock) {
@@ -72,7 +74,7 @@ void worker_unshare(const struct shard_set *set, int shard) {
     atomic_fetch_sub(&shard_of(set, shard)->sharers, 1);
 }
 
-bool worker_is_shared(const struct shard_set *set, int shard) {
+HOT bool worker_is_shared(const struct shard_set *set, int shard) {
     return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed) > 0;
 }
 
@@ -123,6 +125,7 @@ static bool all_see_all(const struct shard_set *set, const struct shard_bits *li
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
+    worker_is_there(set, shard); /* an orphan is not one whose owner is away */
     unlock(set, shard);
     worker_listening(set, &listening);
     if (!all_see_all(set, &listening) || !set_is_followed(set))
@@ -160,13 +163,13 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
     unsigned most = thieves(set, seat->home, seat->is_shared);
     uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
-    bool few = is_few(set, &listening, most);
+    bool few = !seat->stands_back && is_few(set, &listening, most);
     *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
     *view = listening;
     if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
-    add_neighbours(set, seat->home, most, &seat->ours, stuck, view);
+    add_neighbours(set, seat->home, seat->stands_back ? 0 : most, &seat->ours, stuck, view);
     if (atomic_load(&set->shared->handed)) /* where all that is new goes */
         bits_add(view, 0);
 }

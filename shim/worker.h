@@ -54,6 +54,7 @@ bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard
 struct seat {
     int home;
     bool is_shared;
+    bool stands_back; /* leaves its neighbours to themselves, for now */
     struct shard_bits ours;
 };
 
@@ -62,7 +63,8 @@ struct seat {
  * set's `steal` next neighbours, fewer where many share a home, all orphans, and those whose owners
  * are said to be stuck; all shards, where the set is one queue. But under an accept mutex only one
  * worker waits at a time, and must then see every shard: until two were seen waiting at once it
- * watches all. *unproven is set where that question is still open and matters.
+ * watches all. *unproven is set where that question is still open and matters. Who stands back
+ * watches home, orphans and those of stuck owners, be it few or many.
  */
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven);

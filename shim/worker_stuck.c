@@ -1,10 +1,14 @@
 #include "worker_stuck.h"
 
 #include "clock.h"
+#include "hot.h"
 #include "stats.h"
 
 /* Longer than an honest request keeps an owner from its shard; shorter than a client's patience. */
 enum { STUCK_MS = 100 };
+
+/* Longer than an owner waits for a CPU where it has one neighbour or two. */
+enum { AWAY_MS = 50 };
 
 /* Longer than an owner that has enough to do stays away from its shard; and for how long it is
  * remembered that one did. */
@@ -33,16 +37,16 @@ static void put(_Atomic uint32_t *since, uint32_t value) {
         atomic_store_explicit(since, value, memory_order_relaxed);
 }
 
-void worker_took_home(const struct shard_set *set, int shard) {
+HOT void worker_took_home(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->stolen_since, 0);
 }
 
-void worker_is_there(const struct shard_set *set, int shard) {
+HOT void worker_is_there(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->stolen_since, 0);
     put(&shard_of(set, shard)->at_work_since, 0);
 }
 
-void worker_goes_to_work(const struct shard_set *set, int shard) {
+HOT void worker_goes_to_work(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->at_work_since, milliseconds());
 }
 
@@ -70,7 +74,7 @@ bool worker_passes_on(const struct shard_set *set, int shard) {
     return true;
 }
 
-bool worker_took_stolen(const struct shard_set *set, int shard) {
+HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     uint32_t since = 0;
     if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
@@ -89,20 +93,31 @@ uint32_t worker_stuck_news(const struct shard_set *set) {
     return atomic_load_explicit(&set->shared->stuck_ms, memory_order_relaxed);
 }
 
-bool worker_sees_slow(const struct shard_set *set) {
+HOT bool worker_sees_slow(const struct shard_set *set) {
     uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
     return since && milliseconds() - since < REMEMBERED_MS;
 }
 
+static void find_away(const struct shard_set *set, int32_t age, const struct shard_bits *queued,
+                      struct shard_bits *away) {
+    uint32_t now = milliseconds();
+    struct shard_bits waiting = {0};
+    *away = (struct shard_bits){0};
+    if (bits_count(queued))
+        stats_waiting(set, (uint64_t)age, &waiting);
+    for (int i = 0; i < set->count; i++)
+        if (is_older(&shard_of(set, i)->stolen_since, now, age) ||
+            is_older(&shard_of(set, i)->at_work_since, now, age) ||
+            (bits_has(&waiting, i) && bits_has(queued, i)))
+            bits_add(away, i);
+}
+
 void worker_stuck(const struct shard_set *set, const struct shard_bits *queued,
                   struct shard_bits *stuck) {
-    uint32_t now = milliseconds();
-    struct shard_bits waiting;
-    *stuck = (struct shard_bits){0};
-    stats_waiting(set, STUCK_MS, &waiting);
-    for (int i = 0; i < set->count; i++)
-        if (is_older(&shard_of(set, i)->stolen_since, now, STUCK_MS) ||
-            is_older(&shard_of(set, i)->at_work_since, now, STUCK_MS) ||
-            (bits_has(&waiting, i) && bits_has(queued, i)))
-            bits_add(stuck, i);
+    find_away(set, STUCK_MS, queued, stuck);
+}
+
+void worker_away(const struct shard_set *set, const struct shard_bits *queued,
+                 struct shard_bits *away) {
+    find_away(set, AWAY_MS, queued, away);
 }

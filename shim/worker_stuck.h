@@ -48,4 +48,8 @@ bool worker_sees_slow(const struct shard_set *set);
 void worker_stuck(const struct shard_set *set, const struct shard_bits *queued,
                   struct shard_bits *stuck);
 
+/* The same for who stands back, and looks often: not there for 50 ms. */
+void worker_away(const struct shard_set *set, const struct shard_bits *queued,
+                 struct shard_bits *away);
+
 #endif

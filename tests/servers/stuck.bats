@@ -5,6 +5,7 @@
 load ../lib/bodies
 load ../lib/nginx
 load ../lib/prefork
+load ../lib/watched
 
 setup() { WORKERS=16; }
 teardown() { finish; }
@@ -12,13 +13,6 @@ teardown() { finish; }
 start_with_two_thieves() {
   start_server prefork reuseport UNHERD_STEAL=2 "UNHERD_SHARDS=$WORKERS" "$@"
   drive --count 2000 --parallel "$WORKERS"
-}
-
-# How many shards all workers watch together, by the kernel.
-watched() {
-  local inodes pid
-  inodes=$(sockets_on "$PORT" listening | xargs -r printf 'ino:%x \n')
-  for pid in $(workers); do cat "/proc/$pid"/fdinfo/*; done 2>/dev/null | grep -cF "$inodes" || true
 }
 
 watches_are_few() {

@@ -354,6 +354,7 @@ static void a_worker_that_went_to_work_long_ago_is_stuck(void **state) {
 static void a_worker_that_waits_beside_its_queue_is_stuck(void **state) {
     (void)state;
     enum { place = 3 };
+    atomic_store(&set.shared->workers, 1);
     atomic_store(&set.shared->worker[place].pid, getpid());
     stats_home(&set, place, 1);
     stats_wait(&set, place, 1, clock_coarse_ms() - 5000);

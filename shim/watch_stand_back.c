@@ -1,0 +1,172 @@
+#include "watch_stand_back.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hot.h"
+#include "real.h"
+#include "watch_current.h"
+#include "watch_shards.h"
+#include "worker.h"
+#include "worker_stuck.h"
+
+enum { WINDOW_MS = 40, TAKEN_LEAST = 8, STOLEN_PART = 8, STOLEN_LEAST = 2, CROWDED_PART = 8 };
+
+static void count(_Atomic uint32_t *counter) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+HOT void stand_back_count_home(struct watch *watch) {
+    count(&watch->pace.home);
+}
+
+HOT void stand_back_count_stolen(struct watch *watch) {
+    count(&watch->pace.stolen);
+}
+
+/* Below those a thief is hardly ever faster than an owner, or there is little to do. */
+static bool is_worth_it(const struct stand_back_window *window) {
+    return window->home + window->stolen >= TAKEN_LEAST &&
+           window->stolen >= (window->home + window->stolen) / STOLEN_PART;
+}
+
+/* A worker that sleeps in its requests waits a little for a CPU after each, however many are idle;
+ * so it has to be much of the time, and more than it was on one. */
+static bool is_crowded(const struct stand_back_window *window, uint64_t part) {
+    return window->delayed >= window->lasted / CROWDED_PART / part &&
+           window->delayed >= window->ran / part;
+}
+
+/* Who stands back steals nothing, so that it is for the times alone to say when that ends; at a
+ * third of what it began with, since they vary. */
+bool stand_back_after(const struct stand_back_window *window, bool stood_back) {
+    if (!window->is_timed)
+        return false;
+    if (stood_back)
+        return window->home + window->stolen >= TAKEN_LEAST / 2 && is_crowded(window, 3);
+    return is_worth_it(window) && is_crowded(window, 1);
+}
+
+/* Of this thread: time on a CPU and time waiting for one, in ns (the kernel's
+ * Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat). Not by open(), where a thread
+ * may be cancelled. */
+static bool read_times(uint64_t *ran, uint64_t *delayed) {
+    char text[64];
+    char *end;
+    long fd = real.syscall(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/schedstat",
+                           O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    long length = real.syscall(SYS_read, fd, (long)text, sizeof text - 1, 0, 0, 0);
+    real.close((int)fd);
+    text[length > 0 ? length : 0] = '\0';
+    *ran = strtoull(text, &end, 10);
+    *delayed = strtoull(end, &end, 10);
+    return *ran > 0;
+}
+
+/* From now on; whether the times were read when it began. */
+static void begin_window(struct watch *watch, uint64_t now, bool reads_times) {
+    struct pace *pace = &watch->pace;
+    atomic_store_explicit(&pace->home, 0, memory_order_relaxed);
+    atomic_store_explicit(&pace->stolen, 0, memory_order_relaxed);
+    pace->since_ms = now;
+    pace->thread = reads_times && read_times(&pace->ran, &pace->delayed) ? &watch_current : NULL;
+}
+
+/* The times that are of use are this thread's, from the window's beginning to now. */
+static struct stand_back_window window_of(const struct watch *watch, uint64_t now) {
+    const struct pace *pace = &watch->pace;
+    struct stand_back_window window = {.home = atomic_load(&pace->home),
+                                       .stolen = atomic_load(&pace->stolen),
+                                       .lasted = (now - pace->since_ms) * 1000000};
+    uint64_t ran;
+    uint64_t delayed;
+    window.is_timed = pace->thread == &watch_current && read_times(&ran, &delayed);
+    if (window.is_timed) {
+        window.ran = ran - pace->ran;
+        window.delayed = delayed - pace->delayed;
+    }
+    return window;
+}
+
+static bool is_over(const struct watch *watch, uint64_t now, uint64_t milliseconds) {
+    return now - watch->pace.since_ms >= milliseconds;
+}
+
+/* By the clock that the end of the last wait has read. */
+static uint64_t now_of(const struct watch *watch) {
+    return atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+}
+
+HOT bool stand_back_is_due(const struct watch *watch) {
+    const struct pace *pace = &watch->pace;
+    uint64_t now = now_of(watch);
+    uint64_t looked = atomic_load_explicit(&pace->looked_ms, memory_order_relaxed);
+    bool is_time = now - looked >= STAND_BACK_TURN_MS;
+    if (atomic_load_explicit(&pace->stands_back, memory_order_relaxed))
+        return is_time || atomic_load_explicit(&pace->ends, memory_order_relaxed);
+    return is_time && atomic_load_explicit(&pace->stolen, memory_order_relaxed) >= STOLEN_LEAST &&
+           (!pace->thread || is_over(watch, now, WINDOW_MS));
+}
+
+/*
+ * Under an accept mutex only whoever has it sees anything. And another thread that waits in the
+ * instance now does so for as long as it likes, and would not look.
+ */
+static bool may_stand_back(const struct watch *watch, const struct shard_set *set) {
+    return watch->has_home && set_steal(set) && !set_is_one_queue(set) &&
+           !worker_may_be_one_at_a_time(set) && atomic_load(&watch->instance->waiting) == 1;
+}
+
+/* Whether the owner of a shard that it does not watch is not there for it. */
+static bool misses_owner(const struct watch *watch, const struct shard_set *set) {
+    struct shard_bits among;
+    struct shard_bits queued;
+    struct shard_bits away;
+    worker_listening(set, &among);
+    BITS_EACH (shard, &watch->registered)
+        bits_remove(&among, shard);
+    shards_find_queued(watch, &among, &queued);
+    worker_away(set, &queued, &away);
+    BITS_EACH (shard, &away)
+        if (bits_has(&among, shard))
+            return true;
+    return false;
+}
+
+static bool decides(struct watch *watch, const struct shard_set *set, uint64_t now) {
+    bool stood_back = atomic_load(&watch->pace.stands_back);
+    if (!may_stand_back(watch, set) || atomic_exchange(&watch->pace.ends, false) ||
+        misses_owner(watch, set)) {
+        begin_window(watch, now, false);
+        return false;
+    }
+    if (stood_back && !is_over(watch, now, WINDOW_MS))
+        return true;
+    struct stand_back_window window = window_of(watch, now);
+    bool is_recent = !is_over(watch, now, (uint64_t)WINDOW_MS * 4);
+    begin_window(watch, now, true);
+    return is_recent && stand_back_after(&window, stood_back);
+}
+
+bool stand_back_changes(struct watch *watch, const struct shard_set *set) {
+    if (!stand_back_is_due(watch))
+        return false;
+    uint64_t now = now_of(watch);
+    bool stands_back = decides(watch, set, now);
+    atomic_store_explicit(&watch->pace.looked_ms, now, memory_order_relaxed);
+    if (stands_back)
+        atomic_store(&watch->instance->stands_back, true);
+    return atomic_exchange(&watch->pace.stands_back, stands_back) != stands_back;
+}
+
+void stand_back_ends(struct instance *instance) {
+    WATCHES_OF (watch, instance)
+        atomic_store(&watch->pace.ends, true);
+    atomic_store(&instance->stands_back, false);
+    atomic_store(&instance->work, true);
+}
