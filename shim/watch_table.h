@@ -46,8 +46,8 @@ struct instance {
 /* watch_stand_back.h: what a worker has done lately. */
 struct pace {
     _Atomic uint32_t home, stolen; /* connections that it took, since ... */
-    uint64_t since_ms;             /* ... then, by clock_coarse_ms() */
-    const void *thread;            /* whose times were read then; NULL: nobody's */
+    _Atomic uint64_t since_ms;     /* ... then, by clock_coarse_ms() */
+    _Atomic(const void *) thread;  /* whose times were read then; NULL: nobody's */
     uint64_t ran, delayed;         /* the times, in ns */
     _Atomic uint64_t looked_ms;    /* when it last looked whether owners are there */
     _Atomic bool stands_back;
