@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 10, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 11, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -31,6 +31,8 @@ struct shared_shard {
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
     _Atomic uint32_t at_work_since; /* when its owner went to work, in ms, odd; 0: it waits */
 
+    _Atomic uint64_t queued_us; /* since when somebody is known to wait in it, by CLOCK_MONOTONIC;
+                                   0: nobody is */
     _Atomic uint64_t
         inode; /* of its socket, as /proc/net/tcp has it; for whoever reads statistics */
     _Atomic uint32_t nonblocking; /* 1: it was seen with O_NONBLOCK, and nobody has changed it; of

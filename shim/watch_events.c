@@ -21,6 +21,7 @@ enum {
     for one of which several shards had events */
 
 struct hits {
+    bool may_be_more;     /* of other shards: it was passed over meanwhile, and took one event */
     struct watch *kicked; /* one that was, or NULL */
     int count;
     struct hit hit[HITS_MOST];
@@ -188,17 +189,18 @@ HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event
     }
     if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
         return false;
-    bool is_full = hits->count == HITS_MOST; /* then there may be more of it */
+    bool is_full = hits->count == HITS_MOST; /* then there may be more of it, too */
     if (!is_full)
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store_explicit(&watch->served, false, memory_order_relaxed);
     atomic_store_explicit(&watch->told, true, memory_order_relaxed);
-    atomic_store_explicit(&watch->told_of_many, is_full, memory_order_relaxed);
+    atomic_store_explicit(&watch->told_of_many, is_full || hits->may_be_more, memory_order_relaxed);
     return true;
 }
 
-HOT int events_deliver(const struct instance *instance, struct epoll_event *events, int count) {
-    struct hits hits = {0};
+HOT int events_deliver(const struct instance *instance, struct epoll_event *events, int count,
+                       bool is_full) {
+    struct hits hits = {.may_be_more = is_full && instance->was_away};
     int kept = 0;
     for (int i = 0; i < count; i++) {
         struct watch *watch = NULL;

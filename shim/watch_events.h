@@ -9,8 +9,9 @@
 /*
  * Leaves in events[] what the server is to see, in the kernel's order: the events of a listener's
  * shards merged into one, without our own, EPOLLONESHOT and the like as asked. Returns how many; 0:
- * wait on.
+ * wait on. is_full: there was no room for more.
  */
-int events_deliver(const struct instance *instance, struct epoll_event *events, int count);
+int events_deliver(const struct instance *instance, struct epoll_event *events, int count,
+                   bool is_full);
 
 #endif

@@ -183,11 +183,20 @@ static bool waits_for_home(const struct watch *watch) {
            atomic_load_explicit(&watch->armed, memory_order_relaxed);
 }
 
+/* By a clock that counts a few milliseconds at a time. */
+static void note_absence(struct instance *instance, uint64_t now) {
+    bool was_away = now != atomic_load_explicit(&instance->ended_ms, memory_order_relaxed);
+    if (atomic_load_explicit(&instance->was_away, memory_order_relaxed) != was_away)
+        atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
+}
+
 HOT static void note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
     unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
-    if (!begins)
+    if (begins)
+        note_absence(instance, now);
+    else
         atomic_store_explicit(&instance->ended_ms, now, memory_order_relaxed);
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
@@ -213,7 +222,7 @@ HOT static int wait_once(struct instance *instance, struct wait_call *call) {
     if (probing)
         probe(instance, false);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)) {
-        count = events_deliver(instance, call->events, count);
+        count = events_deliver(instance, call->events, count, count == call->most);
         if (count == 0)
             count = -2;
     }

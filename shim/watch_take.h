@@ -1,0 +1,15 @@
+/* watch take: from which shard of several a connection is taken. For watch_*.c only. */
+#ifndef UNHERD_WATCH_TAKE_H
+#define UNHERD_WATCH_TAKE_H
+
+#include "watch.h"
+#include "watch_table.h"
+
+/*
+ * Of a set of several shards: home, or where a connection has probably waited longer, or whatever
+ * is within reach. For a worker, which is counted and rotated, or NULL. It never waits: EAGAIN.
+ * Returns and sets errno as accept(2).
+ */
+int take_from_any(const struct shard *own, struct watch *watch, const struct accept_call *call);
+
+#endif
