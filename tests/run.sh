@@ -76,32 +76,38 @@ run_arm64() {
   done
 }
 
+# bats_files NAME FILE...: those with the tag "patient" assert nothing that other work on the machine can change: nobody is lost,
+# everybody is answered. They mostly wait, so several run at once, beside each other and nothing else.
+bats_files() {
+  local name=$1
+  shift
+  ! grep -q '^# bats .*tags=patient$' "$@" ||
+    run "$name, several at once" bats --formatter tap --timing --jobs 4 --filter-tags patient "$@"
+  ! has_others "$@" || run "$name, one by one" bats --formatter tap --timing --filter-tags '!patient' "$@"
+}
+
+# has_others FILE...: not every test has the tag.
+has_others() {
+  [[ $(bats --count --filter-tags '!patient' "$@") != 0 ]]
+}
+
 run_bats() {
   local directory
   for directory in "$@"; do
     compgen -G "$tests/$directory/*.bats" >/dev/null || continue
-    run "tests/$directory" bats --formatter tap --timing "$tests/$directory"
+    bats_files "tests/$directory" "$tests/$directory"/*.bats
   done
-}
-
-# Those with the tag "patient" assert nothing that other work on the machine can change: nobody is lost, everybody is answered.
-# They mostly wait, so several run at once, beside each other and nothing else.
-run_servers() {
-  run "tests/servers, several at once" bats --formatter tap --timing --jobs 4 --filter-tags patient "$tests/servers"
-  run "tests/servers, one by one" bats --formatter tap --timing --filter-tags '!patient' "$tests/servers"
 }
 
 case ${2:-all} in
   all)
     run_unit
-    run_bats tool
-    run_servers
-    run_bats shim
+    run_bats tool servers shim
     ;;
   unit) run_unit ;;
   clang)
     run_unit
-    run "tests/shim/events.bats" bats --formatter tap --timing "$tests/shim/events.bats"
+    bats_files "tests/shim/events.bats" "$tests/shim/events.bats"
     ;;
   asan)
     # disable_coredump=0: else the sanitizer calls setrlimit, our hook, before it is ready for instrumented code.
@@ -113,7 +119,7 @@ case ${2:-all} in
     ;;
   musl)
     # Without start.bats, which builds with gcc, and faults.bats, which knows what glibc's loader does.
-    run "tests/shim" bats --formatter tap --timing "$tests"/shim/{events,herd,hostile,limits,listeners,numbers}.bats \
+    bats_files "tests/shim" "$tests"/shim/{events,herd,hostile,limits,listeners,numbers}.bats \
       "$tests"/shim/{own,polls,process,schedules,threads}.bats
     ;;
   arm64) run_arm64 ;;

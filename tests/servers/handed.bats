@@ -30,6 +30,7 @@ teardown() { finish; }
   done
 }
 
+# bats test_tags=patient
 @test "php-fpm has a queue for each worker in reuseport" {
   start_server php_fpm reuseport
   was_decided 'reuseport, 16 shards'
@@ -59,7 +60,9 @@ everyone_answers() {
   everyone_answered
 }
 
+# bats test_tags=patient
 @test "php-fpm executes itself anew and keeps its socket, stock" { keeps_its_socket_over_exec stock; }
+# bats test_tags=patient
 @test "php-fpm executes itself anew and keeps its socket, auto" { keeps_its_socket_over_exec auto; }
 @test "php-fpm executes itself anew and keeps its socket, with its queues, reuseport" { keeps_its_socket_over_exec reuseport; }
 
@@ -120,6 +123,7 @@ all_forty() {
 @test "Varnish answers in every mode" { in_all_modes varnish; }
 
 # The worker that listens has another uid than the manager that bound the socket: the kernel lets it join no group.
+# bats test_tags=patient
 @test "Varnish asked for reuseport becomes exclusive, and one line says why" {
   as_root || skip "needs root, to give it up"
   start_server varnish reuseport
@@ -144,6 +148,7 @@ has_switched() {
   [[ $(voluntary_switches "$(workers)") -ge $1 ]]
 }
 
+# bats test_tags=patient
 @test "Varnish's next child serves" {
   local mode old
   for mode in stock auto reuseport; do

@@ -128,8 +128,11 @@ makes_at_most() {
 }
 
 # With one thief for each queue there are queues whose owner and thief are both stopped.
+# bats test_tags=patient
 @test "nginx with three stopped workers: the last one takes all, stock" { stands_alone stock; }
+# bats test_tags=patient
 @test "nginx with three stopped workers: the last one takes all, reuseport" { stands_alone reuseport; }
+# bats test_tags=patient
 @test "nginx with three stopped workers: the last one takes all, one thief" { stands_alone reuseport UNHERD_STEAL=1; }
 
 # bats test_tags=patient

@@ -170,16 +170,19 @@ half_a_herd_is_spared() {
 @test "nginx with its own reuseport loses nobody to a killed worker and three reloads" { loses_nobody nginx_own auto; }
 # bats test_tags=patient
 @test "nginx with its own reuseport loses nobody to fewer and more workers" { survives_other_numbers_of_workers auto; }
+# bats test_tags=patient
 @test "nginx with its own reuseport resets what waits in a socket that it closes, stock" {
   closes_full_queues stock
   check_number "$(figure reset)" '>=' 5 "connections reset"
 }
 
+# bats test_tags=patient
 @test "nginx with its own reuseport: what waits in a socket that it closes is answered, auto" {
   closes_full_queues auto
   all_answered 40
 }
 
+# bats test_tags=patient
 @test "nginx with its own reuseport: a second copy is let in, as in stock" { copy_is_let_in_as_in_stock nginx_own; }
 # bats test_tags=patient
 @test "nginx with its own reuseport loses nobody to an upgrade" { survives_upgrade nginx_own auto; }

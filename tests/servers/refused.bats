@@ -42,6 +42,7 @@ serves_with() {
   stop_server
 }
 
+# bats test_tags=patient
 @test "memfd_create is refused by a filter: left alone" {
   local mode
   serves_with without_memfd stock 0 0 unherd
@@ -50,6 +51,7 @@ serves_with() {
   done
 }
 
+# bats test_tags=patient
 @test "RLIMIT_NOFILE is 64: as many queues as fit" {
   serves_with few_descriptors stock 0 0 unherd
   serves_with few_descriptors auto 0 0 RLIMIT
@@ -57,6 +59,7 @@ serves_with() {
   serves_with few_descriptors reuseport 1 1 '(RLIMIT_NOFILE leaves room for no more)'
 }
 
+# bats test_tags=patient
 @test "fork fails for half of the workers: the others serve all queues" {
   serves_with two_forks stock 0 0 unherd
   serves_with two_forks auto 1 1 'exclusive, rotated every 1'
@@ -64,6 +67,7 @@ serves_with() {
   serves_with two_forks reuseport 1 1 'reuseport, '
 }
 
+# bats test_tags=patient
 @test "a kernel without EPOLLEXCLUSIVE: nginx with its mutex, and its own shards" {
   local mode
   for OLD_KIND in nginx_mutex nginx_own; do

@@ -84,6 +84,7 @@ rotations() {
 
 # --- the modes ---
 
+# bats test_tags=patient
 @test "through all modes every 100 ms, at 2,000 connections a second: nobody is lost" {
   local modes=(exclusive off reuseport) changes=0
   start_server nginx reuseport

@@ -72,12 +72,19 @@ counts_as_strace() {
   stop_server
 }
 
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: nginx, reuseport" { counts_as_strace nginx reuseport; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: nginx with sockets of its own" { counts_as_strace nginx_own auto; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: php-fpm, which blocks in accept()" { counts_as_strace php_fpm exclusive; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: Apache event" { counts_as_strace apache_event exclusive; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: lighttpd" { counts_as_strace lighttpd reuseport; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: uwsgi" { counts_as_strace uwsgi exclusive; }
+# bats test_tags=patient
 @test "accepts per worker are those that strace counts: gunicorn gthread" { counts_as_strace gunicorn reuseport; }
 
 # lighttpd accepts until there is none left, which says nothing of its wake-ups.

@@ -41,32 +41,43 @@ has_a_queue_for_each_thread() {
 @test "HAProxy answers in every mode" { in_all_modes haproxy; }
 @test "HAProxy wakes one thread for a connection, and each in its turn" { spares_the_herd haproxy_taker 2.5 1.25; }
 @test "HAProxy has a queue for each thread in reuseport" { has_own_queues haproxy 4000; }
+# bats test_tags=patient
 @test "HAProxy with shards by thread keeps them" { keeps_its_own_queues haproxy_own; }
 @test "HAProxy with shards by thread: a stuck thread's is stolen from" { queues_are_stolen_from haproxy_own; }
+# bats test_tags=patient
 @test "HAProxy with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with haproxy_taker; }
 
 # bats test_tags=patient
 @test "h2o, with a copy of the socket for each thread, answers in every mode" { in_all_modes h2o; }
 @test "h2o wakes fewer threads in exclusive" { wakes_fewer h2o; }
+# bats test_tags=patient
 @test "h2o has a queue for each thread in reuseport" { has_a_queue_for_each_thread h2o; }
 
 # bats test_tags=patient
 @test "named answers in every mode" { in_all_modes named; }
 @test "named wakes one thread for a connection, and each in its turn" { spares_the_herd named 3.5 2.3; }
+# bats test_tags=patient
 @test "named has a queue for each thread in reuseport" { has_a_queue_for_each_thread named; }
+# bats test_tags=patient
 @test "named with sockets of its own keeps them" { keeps_its_own_queues named_own; }
 @test "named with sockets of its own: a stuck thread's is stolen from" { queues_are_stolen_from named_own; }
+# bats test_tags=patient
 @test "named with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with named; }
 
 # bats test_tags=patient
 @test "unbound answers in every mode" { in_all_modes unbound; }
 @test "unbound wakes one thread for a connection, and each in its turn" { spares_the_herd unbound 3.5 2.3; }
+# bats test_tags=patient
 @test "unbound has a queue for each thread in reuseport" { has_a_queue_for_each_thread unbound; }
+# bats test_tags=patient
 @test "unbound with sockets of its own keeps them" { keeps_its_own_queues unbound_own; }
 @test "unbound with sockets of its own: a stuck thread's is stolen from" { queues_are_stolen_from unbound_own; }
+# bats test_tags=patient
 @test "unbound with one socket: nobody waits for a stuck thread" { nobody_is_stuck_with unbound; }
 
+# bats test_tags=patient
 @test "HAProxy with a frontend that is disabled and enabled" { is_disabled_and_enabled haproxy; }
+# bats test_tags=patient
 @test "HAProxy with shards by thread and a frontend that is disabled and enabled" { is_disabled_and_enabled haproxy_own; }
 # bats test_tags=patient
 @test "HAProxy -W loses nobody to three reloads" { loses_nobody_to_reloads haproxy_master 1; }

@@ -2,6 +2,8 @@
 # System calls of the library's own are made to fail, the most telling of those that `make faults` tries: the server answers
 # every connection and ends in good order, and where less was done than asked for, a line says so.
 
+# bats file_tags=patient
+
 source "$BATS_TEST_DIRNAME/lab.bash"
 
 setup() {

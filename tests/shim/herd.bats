@@ -10,18 +10,21 @@ serving() {
   [[ $seen == *"serving $wanted,"* ]] || fail "$seen"
 }
 
+# bats test_tags=patient
 @test "one connection for each event; as many as there are; edge-triggered" {
   in_every_mode "answered 400 of 400" herd level
   in_every_mode "answered 400 of 400" herd loop
   in_every_mode "answered 400 of 400" herd edge
 }
 
+# bats test_tags=patient
 @test "EPOLLONESHOT armed again by MOD; EPOLLRDHUP and EPOLLPRI; EPOLLEXCLUSIVE of the server's own" {
   in_every_mode "answered 400 of 400" herd oneshot
   in_every_mode "answered 400 of 400" herd rdhup
   in_every_mode "answered 400 of 400" herd exclusive
 }
 
+# bats test_tags=patient
 @test "the listener removed and added again all the time" {
   in_every_mode "answered 400 of 400" herd re-add
 }
@@ -33,24 +36,29 @@ serving() {
   serving 4 reuseport accept
 }
 
+# bats test_tags=patient
 @test "one epoll instance that all workers share, also with EPOLLONESHOT" {
   in_every_mode "answered 400 of 400" herd shared
   in_every_mode "answered 400 of 400" herd shared-oneshot
 }
 
+# bats test_tags=patient
 @test "two threads with an instance each in every worker" {
   in_every_mode "answered 400 of 400" herd threads
 }
 
+# bats test_tags=patient
 @test "2000 connections at odd moments, one worker slow: edge-triggered, none is left behind" {
   in_every_mode "answered 2000 of 2000" herd edge visits=2000 burst=20 slow=10 pause=1
 }
 
+# bats test_tags=patient
 @test "2000 connections at odd moments, one worker slow: level-triggered" {
   in_every_mode "answered 2000 of 2000" herd level visits=2000 burst=20 slow=10 pause=1
   in_every_mode "answered 2000 of 2000" herd loop visits=2000 burst=20 slow=10 pause=1
 }
 
+# bats test_tags=patient
 @test "a worker is killed, with and without another in its place" {
   in_every_mode "answered 400 of 400" herd level signal=9
   in_every_mode "answered 400 of 400" herd edge signal=9
@@ -58,12 +66,14 @@ serving() {
   UNHERD_STEAL=0 same_in reuseport herd level signal=9 again=1
 }
 
+# bats test_tags=patient
 @test "a worker is stopped" {
   in_every_mode "answered 400 of 400" herd level signal=19
   in_every_mode "answered 400 of 400" herd edge signal=19
   in_every_mode "answered 400 of 400" herd oneshot signal=19
 }
 
+# bats test_tags=patient
 @test "a worker leaves in good order, with and without another in its place" {
   in_every_mode "answered 400 of 400" herd level signal=15
   in_every_mode "answered 400 of 400" herd level signal=15 again=1
@@ -82,6 +92,7 @@ serving() {
   serving 12 reuseport level workers=12
 }
 
+# bats test_tags=patient
 @test "an accept mutex: only its holder waits, and no shard starves" {
   local steal
   in_every_mode "answered 300 of 300" herd mutex workers=12 visits=300
@@ -90,6 +101,7 @@ serving() {
   done
 }
 
+# bats test_tags=patient
 @test "few descriptors: fewer shards or none, and one line that says why" {
   local said
   ulimit -n 24
@@ -102,11 +114,13 @@ serving() {
   [[ $said == *"exclusive"*"not sharded: "* ]] || fail "$said"
 }
 
+# bats test_tags=patient
 @test "a worker is told of a connection and ends in good order without it: another takes it" {
   same turns leavers
   same turns first-leaves
 }
 
+# bats test_tags=patient
 @test "behind an accept mutex two connections come at once: what one worker leaves, the next one takes" {
   local way steal
   for way in epoll poll select; do

@@ -11,6 +11,7 @@ lines_of() {
 
 # --- limits and the log ---
 
+# bats test_tags=patient
 @test "RLIMIT_FSIZE is 0: no SIGXFSZ, and one line that names the cause" {
   local mode said
   # In shells of their own: the limit would end bats, which writes to files.
@@ -21,14 +22,17 @@ lines_of() {
   done
 }
 
+# bats test_tags=patient
 @test "stderr is a pipe whose reader is gone: no SIGPIPE" {
   UNHERD_LOG=debug same hostile stderr gone
 }
 
+# bats test_tags=patient
 @test "stderr is a pipe that is full: nothing waits for room in it" {
   UNHERD_LOG=debug same hostile stderr full
 }
 
+# bats test_tags=patient
 @test "a log file that is a FIFO without a reader, or a directory: one complaint, and the server starts" {
   local file said
   mkfifo "$BATS_TEST_TMPDIR/fifo"
@@ -39,10 +43,12 @@ lines_of() {
   done
 }
 
+# bats test_tags=patient
 @test "a log file on a full disk" {
   UNHERD_LOG=debug UNHERD_LOG_FILE=/dev/full same herd level visits=100
 }
 
+# bats test_tags=patient
 @test "700 listeners in one process: all are served, and the same cause is said once" {
   local mode causes
   same astray listeners
@@ -52,34 +58,41 @@ lines_of() {
   done
 }
 
+# bats test_tags=patient
 @test "600 epoll instances around one listener: the last ones see every queue" {
   same astray crowd
 }
 
 # --- whoever should take a connection is not there ---
 
+# bats test_tags=patient
 @test "10 of 12 workers are killed at once, and nobody replaces them" {
   in_every_mode "answered 100 of 100" herd level workers=12 visits=100 signal=9 stuck=10
 }
 
+# bats test_tags=patient
 @test "10 of 12 workers are stopped at once" {
   in_every_mode "answered 100 of 100" herd level workers=12 visits=100 signal=19 stuck=10
 }
 
+# bats test_tags=patient
 @test "the last instance is closed, or the listener taken out of it: accept() alone gets every connection" {
   same astray gives-up close
   same astray gives-up delete
   same astray alone
 }
 
+# bats test_tags=patient
 @test "accept() alone gets every connection, although there are instances, which nobody waits on any more" {
   same astray gives-up keep
 }
 
+# bats test_tags=patient
 @test "a listener that is closed by syscall() is closed" {
   same astray by-number
 }
 
+# bats test_tags=patient
 @test "a ring of io_uring is the server's own; libuv's, in which no listener could be seen, is refused; both are named" {
   local mode said
   [[ $(UV_USE_IO_URING=1 with off astray ring) == "$(plain astray ring)" ]]
@@ -98,6 +111,7 @@ refusing() {
     -E LD_PRELOAD="$TESTED_PRELOAD" -E UNHERD_MODE="$2" "$PROGRAMS/herd" level workers=2 visits=40 2>/dev/null 3>&- 4>&-
 }
 
+# bats test_tags=patient
 @test "the kernel refuses a registration, or all from some moment on: no worker goes deaf" {
   local mode when seen
   for mode in auto reuseport; do
@@ -110,6 +124,7 @@ refusing() {
 
 # --- threads ---
 
+# bats test_tags=patient
 @test "a thread is cancelled inside of a call: nothing stays locked" {
   local call
   # With a stack for signals of its own, the address sanitizer finds fault with any cancelled thread, library or not.
@@ -135,6 +150,7 @@ refusing() {
 
 # --- what is not as it should be ---
 
+# bats test_tags=patient
 @test "pointers that point nowhere, and numbers below 0: the kernel's errors" {
   same hostile pointers
   same hostile negative
@@ -145,6 +161,7 @@ refusing() {
   same_in "exclusive reuseport" hostile scribbled noise 4
 }
 
+# bats test_tags=patient
 @test "a listener of another network namespace is served there, and takes no address here" {
   [[ $EUID -eq 0 ]] || skip "has to be root to make a network namespace"
   same hostile elsewhere
@@ -159,14 +176,17 @@ not_sharded() {
   [[ $(wc -l <<<"$said") -eq 1 && $said == *exclusive*"not sharded"* ]] || fail "$said"
 }
 
+# bats test_tags=patient
 @test "keys for signed segments (TCP_MD5SIG) cannot be copied: one queue" {
   not_sharded keys
 }
 
+# bats test_tags=patient
 @test "a filter that cannot be read back (SO_ATTACH_BPF): one queue" {
   not_sharded program
 }
 
+# bats test_tags=patient
 @test "a filter holds on every queue, or there is one queue" {
   same filters filter short
   same filters filter long

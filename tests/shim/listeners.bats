@@ -3,6 +3,7 @@
 
 source "$BATS_TEST_DIRNAME/lab.bash"
 
+# bats test_tags=patient
 @test "IPv4, IPv6, dual-stack, IPV6_V6ONLY: each is reached over what it was bound to, and nothing else" {
   in_every_mode $'over IPv4: 20 of 20\nover IPv6: 0 of 20' listeners families ip4
   in_every_mode $'over IPv4: 0 of 20\nover IPv6: 20 of 20' listeners families ip6
@@ -10,11 +11,13 @@ source "$BATS_TEST_DIRNAME/lab.bash"
   in_every_mode $'over IPv4: 0 of 20\nover IPv6: 20 of 20' listeners families v6only
 }
 
+# bats test_tags=patient
 @test "AF_UNIX streams, by path and abstract" {
   in_every_mode "over a local socket: 60 of 60" listeners unix "$BATS_TEST_TMPDIR/s"
   in_every_mode "over a local socket: 60 of 60" listeners unix "@unherd-lab-$$"
 }
 
+# bats test_tags=patient
 @test "AF_UNIX asked to be sharded becomes exclusive, and one line says why" {
   local said
   said=$(UNHERD_LOG=info with reuseport listeners unix "$BATS_TEST_TMPDIR/s" 2>&1 >/dev/null)
@@ -22,22 +25,27 @@ source "$BATS_TEST_DIRNAME/lab.bash"
     fail "$said"
 }
 
+# bats test_tags=patient
 @test "the connections of every shard have the options that were set before listen()" {
   same listeners inherited before
 }
 
+# bats test_tags=patient
 @test "the connections of every shard have the options that were set after listen()" {
   same listeners inherited after
 }
 
+# bats test_tags=patient
 @test "the connections of every shard have the options that were set while the workers waited" {
   same listeners inherited late
 }
 
+# bats test_tags=patient
 @test "TCP_DEFER_ACCEPT holds on every shard" {
   in_every_mode "answered before they spoke: 0, afterwards: 20" listeners deferred
 }
 
+# bats test_tags=patient
 @test "SO_REUSEPORT and O_NONBLOCK read back as the server set them" {
   same listeners read-back
 }
@@ -66,6 +74,7 @@ end_stepwise() {
   wait "$stepwise"
 }
 
+# bats test_tags=patient
 @test "listen() again gives every shard the new backlog, spares included when their time comes" {
   local port
   start_stepwise reuseport lifetime backlog
@@ -91,10 +100,12 @@ end_stepwise() {
   done
 }
 
+# bats test_tags=patient
 @test "TCP_INFO on the listener shows what is queued on all shards" {
   in_every_mode $'queued: 50\nanswered: 50, queued then: 0' lifetime queues
 }
 
+# bats test_tags=patient
 @test "shutdown() ends every shard, listen() brings them back" {
   same lifetime ends shutdown
 }
@@ -103,6 +114,7 @@ end_stepwise() {
   same lifetime ends disconnect
 }
 
+# bats test_tags=patient
 @test "a listener is copied by dup, dup2, dup3 and fcntl, and the original closed" {
   local how
   for how in dup dup2 dup3 F_DUPFD F_DUPFD_CLOEXEC over; do
@@ -110,10 +122,12 @@ end_stepwise() {
   done
 }
 
+# bats test_tags=patient
 @test "an epoll instance is copied and the original closed" {
   same lifetime instances
 }
 
+# bats test_tags=patient
 @test "a registration outlives the number that it was made with" {
   same lifetime outlives
 }
@@ -123,10 +137,12 @@ end_stepwise() {
   same lifetime closed-by-workers
 }
 
+# bats test_tags=patient
 @test "a list of messages ends in memory that is not there: what comes before is sent" {
   same sent list
 }
 
+# bats test_tags=patient
 @test "a listener is sent to another process, in whichever way: all its workers go on" {
   same sent workers
   local steal
@@ -135,10 +151,12 @@ end_stepwise() {
   done
 }
 
+# bats test_tags=patient
 @test "a number that was a listener's is a connection's, and in no epoll instance" {
   same shared_instance replaced
 }
 
+# bats test_tags=patient
 @test "a child goes on with its parent's epoll instance, and the parent closes it, or the listener" {
   same shared_instance closed
 }

@@ -2,6 +2,8 @@
 # Random schedules of workers that come, wait, hang, leave and die: nobody waits while a connection does, every queue has
 # somebody registered, nothing leaks. SCHEDULES=N for many more, from FIRST=N on (make schedules).
 
+# bats file_tags=patient
+
 source "$BATS_TEST_DIRNAME/lab.bash"
 
 : "${SCHEDULES:=60}" "${FIRST:=1}"
