@@ -39,6 +39,18 @@ figure() {
   done
 }
 
+@test "of all queues the oldest first is one queue, and what chooses by less lies between that and home" {
+  local all=(--workers 8 --service heavy) home take wait one
+  one=$(figure stddev --policy single "${all[@]}")
+  [[ $(figure stddev --take oldest "${all[@]}") == "$one" ]]
+  home=$(figure stddev "${all[@]}")
+  for take in longest untaken pending; do
+    wait=$(figure stddev --take "$take" "${all[@]}")
+    check_number "$wait" '<' "$home" "$take"
+    check_number "$wait" '>' "$one" "$take"
+  done
+}
+
 @test "a stuck worker's connections wait without thieves, and are taken by them" {
   local stuck=(--workers 16 --load 0.5 --stall 1000 --stall-every 4000)
   check_number "$(figure p999 --steal 0 "${stuck[@]}")" '>' 500
@@ -78,6 +90,7 @@ refused() {
   refused "--steal: not a whole number" --steal 1.5
   refused "--service: not exp, det, heavy or pareto" --service normal
   refused "--policy: not single" --policy best
+  refused "--take: not home, longest" --take best
   refused "--shards: more than --workers" --shards 5 --workers 4
   refused "--shards: this policy has one queue" --policy single --shards 2
   refused "--shards: this policy has a queue for each" --policy least --shards 2

@@ -150,6 +150,7 @@ static void work(struct model *model, int worker, int shard, double now, double 
 static void take(struct model *model, double now, int worker, int shard,
                  const struct waiting *connection) {
     bool is_stolen = shard != model->worker[worker].home;
+    model->shard[shard].last_take = now;
     if (is_stolen)
         note_stolen(model, now, shard, worker);
     else
@@ -170,24 +171,57 @@ void model_arrive(struct model *model, double now, int shard, double service, bo
         take(model, now, worker, shard, &connection);
         return;
     }
+    if (!model->shard[shard].fifo.length)
+        model->shard[shard].pending = now;
     fifo_add(&model->pool, &model->shard[shard].fifo, connection);
     model->waiting++;
 }
 
-/* A worker that has become free: home, then the neighbours, the next one first. */
-static void look(struct model *model, double now, int worker) {
+/* The shard with the least is taken from; home, or the next one, where they are equal. */
+static double rank(const struct model *model, int index) {
+    const struct shard *shard = &model->shard[index];
+    switch (model->plan->take) {
+    case FROM_LONGEST:
+        return -shard->fifo.length;
+    case FROM_UNTAKEN:
+        return shard->last_take;
+    case FROM_PENDING:
+        return fmax(shard->last_take, shard->pending);
+    case FROM_OLDEST:
+        return model->pool.list[shard->fifo.first].since;
+    default:
+        return 0;
+    }
+}
+
+/* Of those that a worker watches and where somebody waits, or -1. */
+static int choose(const struct model *model, int worker) {
     const struct worker *free_one = &model->worker[worker];
-    model->shard[free_one->home].stolen_since = -1;
-    look_for_stuck(model, now, worker);
-    for (int step = 0; step <= free_one->reach && model->waiting; step++) {
+    int best = -1;
+    if (!model->waiting)
+        return best;
+    for (int step = 0; step <= free_one->reach; step++) {
         int shard = shard_after(model, free_one->home, step);
         if (!model->shard[shard].fifo.length || !does_watch(model, worker, shard))
             continue;
-        struct waiting connection = fifo_take(&model->pool, &model->shard[shard].fifo);
-        model->waiting--;
-        take(model, now, worker, shard, &connection);
-        return;
+        if (best < 0 || rank(model, shard) < rank(model, best))
+            best = shard;
+        if (model->plan->take == FROM_HOME)
+            break;
     }
+    return best;
+}
+
+/* A worker has become free. */
+static void look(struct model *model, double now, int worker) {
+    model->shard[model->worker[worker].home].stolen_since = -1;
+    look_for_stuck(model, now, worker);
+    int shard = choose(model, worker);
+    if (shard < 0)
+        return;
+    struct waiting connection = fifo_take(&model->pool, &model->shard[shard].fifo);
+    model->waiting--;
+    take(model, now, worker, shard, &connection);
 }
 
 double model_next(const struct model *model) {

@@ -5,7 +5,8 @@
  * A connection comes into a shard. The kernel walks those who watch the shard, in the order in
  * which they registered, its owner first, and wakes the first that is idle: it takes the connection
  * at once. When all are busy the connection waits. A worker that becomes free looks at home first,
- * then at the shards that it watches as a thief, the next one first. Whoever stole, or shares its
+ * then at the shards that it watches as a thief, the next one first, unless the plan has it choose
+ * among them (--take), which the library does not. Whoever stole, or shares its
  * home with others, goes to the end of the line. When a thief meets an owner that was not there for
  * long, all are told, and whoever begins to wait watches the shards of such owners too.
  */
@@ -33,6 +34,8 @@ struct shard {
     int owners; /* more than one where there are fewer shards than workers */
     int watchers;
     int present;         /* waiting here, or taken from here and in work */
+    double last_take;    /* by whomever */
+    double pending;      /* since when it is not empty; undefined when it is */
     double stolen_since; /* and its owner was not there since then; -1: that is not so */
 };
 

@@ -28,6 +28,12 @@ static const char help[] =
     "                      pareto: exponent 1.5 (exp)\n"
     "  --overhead T        each takes T longer, in mean service times (0)\n"
     "  --steal K           shards that each worker watches beside its home (steal: 15, else 0)\n"
+    "  --take WHICH        where a worker that becomes free has several queues to take from:\n"
+    "                      home     its own, else the next one's (default)\n"
+    "                      longest  where the most wait\n"
+    "                      untaken  from which the last one was taken the longest ago\n"
+    "                      pending  neither empty nor taken from for the longest\n"
+    "                      oldest   whose first one has waited the longest\n"
     "  --shards N          queues, for the policies that have several (as many as workers)\n"
     "  --patience T        where a thief meets an owner which was not there for T, all watch the\n"
     "                      shards of such owners; 0: nobody does (0)\n"
@@ -53,8 +59,9 @@ static const char help[] =
     "  sim --workers 64 --service heavy --steal 4\n"
     "  sim --workers 16 --stall 100 --tail\n";
 
-enum { POLICY = 1, WORKERS, LOAD, SERVICE, OVERHEAD, STEAL, SHARDS, PATIENCE, STALL, STALL_EVERY };
-enum { STALL_WORKERS = STALL_EVERY + 1, CONNECTIONS, RUNS, SEED, REPLAY, CSV, TAIL, CHECK, HELP };
+enum { POLICY = 1, WORKERS, LOAD, SERVICE, OVERHEAD, STEAL, TAKE, SHARDS, PATIENCE, STALL };
+enum { STALL_EVERY = STALL + 1, STALL_WORKERS, CONNECTIONS, RUNS, SEED, REPLAY, CSV, TAIL };
+enum { CHECK = TAIL + 1, HELP };
 
 static const struct option options[] = {
     {"policy", required_argument, NULL, POLICY},
@@ -63,6 +70,7 @@ static const struct option options[] = {
     {"service", required_argument, NULL, SERVICE},
     {"overhead", required_argument, NULL, OVERHEAD},
     {"steal", required_argument, NULL, STEAL},
+    {"take", required_argument, NULL, TAKE},
     {"shards", required_argument, NULL, SHARDS},
     {"patience", required_argument, NULL, PATIENCE},
     {"stall", required_argument, NULL, STALL},
@@ -91,6 +99,10 @@ static const struct {
 
 enum { POLICIES = sizeof policies / sizeof *policies, UNSET = -1 };
 
+static const char *const takes[] = {"home", "longest", "untaken", "pending", "oldest"};
+
+enum { TAKES = sizeof takes / sizeof *takes };
+
 static const double TIME_MAX = 1e9;
 
 static int policy_index(const char *name) {
@@ -98,6 +110,17 @@ static int policy_index(const char *name) {
         if (strcmp(policies[i].name, name) == 0)
             return i;
     return UNSET;
+}
+
+const char *take_name(enum take take) {
+    return takes[take];
+}
+
+static enum take take_parse(const char *name) {
+    for (int i = 0; i < TAKES; i++)
+        if (strcmp(takes[i], name) == 0)
+            return (enum take)i;
+    refuse("--take", "not home, longest, untaken, pending or oldest");
 }
 
 /* More thieves than there are other shards are no more than all of them. */
@@ -178,6 +201,9 @@ static void take(struct plan *plan, int option, const char *value) {
         return;
     case STEAL:
         plan->steal = (int)whole("--steal", value, 0, WORKERS_MAX);
+        return;
+    case TAKE:
+        plan->take = take_parse(value);
         return;
     case SHARDS:
         plan->shards = (int)whole("--shards", value, 1, WORKERS_MAX);

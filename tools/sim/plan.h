@@ -18,12 +18,22 @@ enum choice {
     ROBIN    /* in turn */
 };
 
+/* From which shard a free worker takes, where connections wait in several that it watches. */
+enum take {
+    FROM_HOME,    /* else from the next one */
+    FROM_LONGEST, /* where the most wait */
+    FROM_UNTAKEN, /* from which the last one was taken the longest ago */
+    FROM_PENDING, /* which has not been empty, nor taken from, for the longest */
+    FROM_OLDEST   /* whose first has waited the longest: with thieves for everything, one queue */
+};
+
 struct plan {
     const char *policy;
     enum choice choice;
     int workers;
-    int shards;  /* queues: 1 is the shared queue; fewer than workers, some share their home */
-    int steal;   /* the next shards after its home that each worker watches as a thief */
+    int shards; /* queues: 1 is the shared queue; fewer than workers, some share their home */
+    int steal;  /* the next shards after its home that each worker watches as a thief */
+    enum take take;
     double load; /* connections for each worker in a mean service time */
     enum service service;
     double overhead; /* that each service takes longer */
@@ -40,6 +50,8 @@ struct plan {
 
 /* Leaves the program when there is nothing to run: a wrong argument (2), or --help (0). */
 void plan_parse(struct plan *plan, int argc, char **argv);
+
+const char *take_name(enum take take);
 
 /* The policy of that name, with all else as it is by default; a check goes on from there. */
 struct plan plan_of(const char *policy, int workers, double load, enum service service);

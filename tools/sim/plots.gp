@@ -9,12 +9,12 @@ unset mytics
 set key outside right top Left reverse samplen 2
 
 # Columns of the figures.
-WORKERS = 2; STEAL = 4; LOAD = 5; P99 = 21
+WORKERS = 2; STEAL = 4; LOAD = 6; P99 = 25
 
 red = '#c0392b'; orange = '#e08e0b'; green = '#27823f'; blue = '#1f5fa8'; violet = '#7d3c98'; gray = '#555555'
 
 rows(file, condition) = sprintf("< awk -F , '%s' %s.csv", condition, file)
-thieves(service, workers) = rows('thieves', sprintf('$6 == "%s" && $2 == %d && $1 == "steal"', service, workers))
+thieves(service, workers) = rows('thieves', sprintf('$7 == "%s" && $2 == %d && $1 == "steal"', service, workers))
 
 # 0 has no place on a logarithmic axis: it stands where a half would.
 place(steal) = steal > 0 ? steal : 0.5
@@ -46,7 +46,7 @@ unset logscale x
 set xrange [0.3:0.96]
 set yrange [0.01:3000]
 set xtics 0.3, 0.1, 0.9
-policy(name) = rows('curves', sprintf('$1 == "%s" && $21 > 0', name))
+policy(name) = rows('curves', sprintf('$1 == "%s" && $25 > 0', name))
 plot policy('reuseport') using LOAD:P99 with linespoints pt 7 ps 0.5 lw 2 lc rgb red title 'queue each, by hash', \
      policy('robin') using LOAD:P99 with linespoints pt 7 ps 0.5 lw 2 lc rgb orange title 'queue each, in turn', \
      policy('two') using LOAD:P99 with linespoints pt 7 ps 0.5 lw 2 lc rgb violet title 'better of two', \

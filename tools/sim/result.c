@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const figure_names[FIGURES] = {"mean", "p50",     "p90",    "p99",
+const char *const figure_names[FIGURES] = {"mean", "stddev",  "p50",    "p90",   "p99",
                                            "p999", "longest", "waited", "stolen"};
 
 static struct model model; /* large, and one at a time */
@@ -13,6 +13,8 @@ static double figure_of(enum figure figure) {
     switch (figure) {
     case MEAN:
         return waits_mean(waits);
+    case STDDEV:
+        return waits_stddev(waits);
     case P50:
         return waits_percentile(waits, 0.5);
     case P90:
@@ -64,13 +66,13 @@ void result_print(const struct result *result, const struct plan *plan) {
 }
 
 void result_print_csv(const struct result *result, const struct plan *plan) {
-    printf(
-        "policy,workers,shards,steal,load,service,stall,stall_workers,patience,runs,connections");
+    printf("policy,workers,shards,steal,take,load,service,stall,stall_workers,patience,runs,"
+           "connections");
     for (int i = 0; i < FIGURES; i++)
         printf(",%s,%s_low,%s_high", figure_names[i], figure_names[i], figure_names[i]);
-    printf("\n%s,%d,%d,%d,%g,%s,%g,%d,%g,%d,%ld", plan->policy, plan->workers, plan->shards,
-           plan->steal, plan->load, service_name(plan->service), plan->stall, plan->stall_workers,
-           plan->patience, plan->runs, plan->connections);
+    printf("\n%s,%d,%d,%d,%s,%g,%s,%g,%d,%g,%d,%ld", plan->policy, plan->workers, plan->shards,
+           plan->steal, take_name(plan->take), plan->load, service_name(plan->service), plan->stall,
+           plan->stall_workers, plan->patience, plan->runs, plan->connections);
     for (int i = 0; i < FIGURES; i++)
         printf(",%.6g,%.6g,%.6g", result->median[i], result->low[i], result->high[i]);
     printf("\n");

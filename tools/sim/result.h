@@ -5,7 +5,7 @@
 #include "plan.h"
 #include "run.h"
 
-enum figure { MEAN, P50, P90, P99, P999, LONGEST, WAITED, STOLEN, FIGURES };
+enum figure { MEAN, STDDEV, P50, P90, P99, P999, LONGEST, WAITED, STOLEN, FIGURES };
 
 struct result {
     double median[FIGURES];

@@ -15,12 +15,18 @@ void waits_add(struct waits *waits, double wait) {
         waits->bins[bin]++;
     waits->count++;
     waits->sum += wait;
+    waits->squares += wait * wait;
     if (wait > waits->longest)
         waits->longest = wait;
 }
 
 double waits_mean(const struct waits *waits) {
     return waits->sum / (double)waits->count;
+}
+
+double waits_stddev(const struct waits *waits) {
+    double mean = waits_mean(waits);
+    return sqrt(fmax(waits->squares / (double)waits->count - mean * mean, 0));
 }
 
 double waits_bound(int bin) {

@@ -15,13 +15,14 @@ struct waits {
     uint64_t bins[BINS];
     uint64_t at_once; /* no wait */
     uint64_t count;
-    double sum, longest;
+    double sum, squares, longest;
 };
 
 void waits_add(struct waits *waits, double wait);
 
 /* There must be some. */
 double waits_mean(const struct waits *waits);
+double waits_stddev(const struct waits *waits);
 double waits_percentile(const struct waits *waits, double part);
 
 /* The bins' upper bounds, and the part that waited longer. */
