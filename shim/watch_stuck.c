@@ -6,9 +6,6 @@
 #include "worker.h"
 #include "worker_stuck.h"
 
-/* How often a worker that has seen stuck owners looks which ones are. */
-enum { LOOK_MS = 100 };
-
 void stuck_tell(const struct shard_set *set, int shard) {
     struct shard_bits ours;
     if (!guard_enter())
@@ -49,5 +46,5 @@ bool stuck_is_due(const struct watch *watch, const struct shard_set *set) {
     if (!watch->sees_stuck)
         return false;
     atomic_store(&watch->instance->work, true);
-    return clock_coarse_ms() - watch->looked_ms >= LOOK_MS;
+    return clock_coarse_ms() - watch->looked_ms >= worker_stuck_interval(set);
 }

@@ -82,7 +82,13 @@ HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     if (is_past(since, now, SLOW_MS))
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
     uint32_t news = worker_stuck_news(set);
-    return is_past(since, now, STUCK_MS) && (news == 0 || is_past(news, now, STUCK_MS));
+    return is_past(since, now, STUCK_MS) &&
+           (news == 0 || is_past(news, now, (int32_t)worker_stuck_interval(set)));
+}
+
+uint32_t worker_stuck_interval(const struct shard_set *set) {
+    enum { SHARDS_QUICK = 32 };
+    return STUCK_MS * (1 + (uint32_t)set->count / SHARDS_QUICK);
 }
 
 void worker_tell_stuck(const struct shard_set *set) {

@@ -37,6 +37,10 @@ void worker_tell_stuck(const struct shard_set *set);
 /* Changes when all were told. */
 uint32_t worker_stuck_news(const struct shard_set *set);
 
+/* How often, in ms, a worker that has seen stuck owners looks which ones are, and how often at the
+ * most all are told: the more seldom the more shards, for a look asks the kernel about each. */
+uint32_t worker_stuck_interval(const struct shard_set *set);
+
 /* Whether an owner was seen lately that left its shard to others for some time. */
 bool worker_sees_slow(const struct shard_set *set);
 
