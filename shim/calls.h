@@ -106,6 +106,9 @@
          (pid, file, actions, attributes, words, environment))                                     \
     CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f),             \
          (number, a, b, c, d, e, f))                                                               \
+    CALL(int, prctl,                                                                               \
+         (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d),         \
+         (option, a, b, c, d))                                                                     \
     CALL(int, setrlimit, (limit_name resource, const struct rlimit *limit), (resource, limit))     \
     CALL(int, setrlimit64, (limit_name resource, const struct rlimit64 *limit), (resource, limit)) \
     CALL(int, prlimit,                                                                             \

@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "local.h"
 #include "log.h"
 
 /* The words that name descriptors in a call of that number; none: it is not hooked. */
@@ -50,7 +52,9 @@ static enum words words_of(long number) {
     case SYS_close_range:
     case SYS_epoll_create1:
     case SYS_io_uring_setup:
+    case SYS_prctl:
     case SYS_prlimit64:
+    case SYS_seccomp:
     case SYS_sendmsg:
     case SYS_sendmmsg:
     case SYS_recvmsg:
@@ -194,6 +198,11 @@ static long call_ours(long number, const long *word) {
         return fcntl(fd, (int)word[1], word[2]);
     case SYS_ioctl:
         return ioctl(fd, (ioctl_request)word[1], word[2]);
+    case SYS_prctl:
+        return prctl(fd, word[1], word[2], word[3], word[4]);
+    case SYS_seccomp:
+        local_confine();
+        return real.syscall(SYS_seccomp, word[0], word[1], word[2], 0, 0, 0);
     case SYS_prlimit64:
         return prlimit64((pid_t)word[0], (limit_name)word[1], AT(2), AT(3));
 #ifdef SYS_epoll_wait

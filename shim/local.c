@@ -97,6 +97,16 @@ HOT bool local_is_borrowed(void) {
     return here() && local_pid() != kernel_pid();
 }
 
+static atomic_bool is_confined;
+
+void local_confine(void) {
+    atomic_store(&is_confined, true);
+}
+
+bool local_is_confined(void) {
+    return atomic_load_explicit(&is_confined, memory_order_relaxed);
+}
+
 static void guard_sleep(void) {
     int saved = errno;
     real.syscall(SYS_futex, (long)&here()->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, 0, 0, 0);

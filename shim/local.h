@@ -40,6 +40,11 @@ void local_watch_forks(void (*before)(void));
  */
 unsigned local_forks(void);
 
+/* It is about to confine itself to certain system calls (seccomp), and does not come back from
+ * that: from now on none is made that it might not have named. */
+void local_confine(void);
+bool local_is_confined(void);
+
 /* Takes the guard. False when this very thread holds it already: change nothing, call nothing of
  * ours. */
 bool guard_enter(void);

@@ -97,7 +97,8 @@ void watch_end_orphaned(void);
 /* The process ends in good order: what its workers were told of, and leave, others are told of. */
 void watch_process_ends(void);
 
-/* EPOLL_CTL_DEL, where it was put off until the next wait, is done now. */
+/* The process is about to fork: EPOLL_CTL_DEL, where it was put off until the next wait, is done
+ * now, and so is what a worker that stands back has unregistered. */
 void watch_finish_deleted(void);
 
 /* Whether anything of this set is registered by this process. */

@@ -28,11 +28,6 @@ HOT static struct watch *watch_of(const struct shard *own) {
     return watch ? watch : hint;
 }
 
-static int nothing(void) {
-    errno = EAGAIN;
-    return -1;
-}
-
 static int accept_from_one(const struct shard *own, struct watch *watch,
                            const struct accept_call *call) {
     if (watch && turns_is_anothers(watch, call, own))

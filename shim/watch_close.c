@@ -6,6 +6,7 @@
 #include "real.h"
 #include "socket_options.h"
 #include "watch_shards.h"
+#include "watch_stand_back.h"
 #include "worker.h"
 
 /* It becomes what the server asked for, as long as its number is there to say so. */
@@ -162,9 +163,12 @@ void watch_finish_deleted(void) {
         return;
     for (int i = 0; i < watch_end(); i++) {
         struct watch *watch = watch_at(i);
-        if (atomic_load(&watch->set) && atomic_load(&watch->leaving) &&
-            instance_is_mine(watch->instance))
+        if (!atomic_load(&watch->set) || !instance_is_mine(watch->instance))
+            continue;
+        if (atomic_load(&watch->leaving))
             shards_end(watch);
+        else if (stand_back_stop(watch))
+            shards_sync(watch);
     }
     guard_leave();
 }

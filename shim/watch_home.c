@@ -201,14 +201,13 @@ static bool is_time_to_retry(struct watch *watch) {
     return --watch->retry == 0;
 }
 
-/* Whether there is something to look at: the claims, what was refused some waits ago, who is stuck,
- * or that the worker stands back, or does so no more. */
+/* Whether there is something to look at: the claims, what was refused some waits ago, or who is
+ * stuck. */
 static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t generation,
                    uint32_t concurrent) {
     bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
     bool is_retry = is_time_to_retry(watch);
-    bool is_other = stand_back_changes(watch, set);
-    return !is_same || is_other || stuck_is_due(watch, set) || is_retry;
+    return !is_same || stuck_is_due(watch, set) || is_retry;
 }
 
 static void sync_claims(struct watch *watch, struct shard_set *set) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "hot.h"
+#include "local.h"
 #include "real.h"
 #include "watch_current.h"
 #include "watch_shards.h"
@@ -52,10 +53,12 @@ bool stand_back_after(const struct stand_back_window *window, bool stood_back) {
 
 /* Of this thread: time on a CPU and time waiting for one, in ns (the kernel's
  * Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat). Not by open(), where a thread
- * may be cancelled. */
+ * may be cancelled; and not where a filter may kill whoever opens anything. */
 static bool read_times(uint64_t *ran, uint64_t *delayed) {
     char text[64];
     char *end;
+    if (local_is_confined())
+        return false;
     long fd = real.syscall(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/schedstat",
                            O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (fd < 0)
@@ -114,15 +117,37 @@ HOT bool stand_back_is_due(const struct watch *watch) {
 }
 
 /*
- * Under an accept mutex only whoever has it sees anything. And another thread that waits in the
- * instance now does so for as long as it likes, and would not look.
+ * Under an accept mutex only whoever has it sees anything. One that is to be told of a connection
+ * where there is none, when it has nothing to do, must not block then, nor be disarmed by it. And a
+ * child that goes on with the instance could register nothing in it.
  */
 static bool may_stand_back(const struct watch *watch, const struct shard_set *set) {
     return watch->has_home && set_steal(set) && !set_is_one_queue(set) &&
-           !worker_may_be_one_at_a_time(set) && atomic_load(&watch->instance->waiting) == 1;
+           !worker_may_be_one_at_a_time(set) && !instance_may_be_shared(watch->instance) &&
+           !(watch->asked & EPOLLONESHOT) && (watch->asked & EPOLLIN) &&
+           !set_blocks(set, watch->own, watch->fd);
 }
 
-/* Whether the owner of a shard that it does not watch is not there for it. */
+/*
+ * Another thread that waits in the instance now does so for as long as it likes, and would not
+ * look. One that comes later sees that it has to: it is counted first and looks afterwards.
+ */
+static bool is_alone(struct instance *instance) {
+    atomic_store(&instance->stands_back, true);
+    return atomic_load(&instance->waiting) == 1;
+}
+
+static bool has_orphan(const struct shard_set *set, const struct shard_bits *among) {
+    struct shard_bits ours;
+    shards_of_process(set, &ours);
+    BITS_EACH (shard, among)
+        if (worker_is_orphan(set, shard, &ours))
+            return true;
+    return false;
+}
+
+/* Whether somebody waits at a shard that it does not watch, and whose owner is not there for it: at
+ * work for long, or gone. */
 static bool misses_owner(const struct watch *watch, const struct shard_set *set) {
     struct shard_bits among;
     struct shard_bits queued;
@@ -135,13 +160,13 @@ static bool misses_owner(const struct watch *watch, const struct shard_set *set)
     BITS_EACH (shard, &away)
         if (bits_has(&among, shard))
             return true;
-    return false;
+    return has_orphan(set, &queued);
 }
 
 static bool decides(struct watch *watch, const struct shard_set *set, uint64_t now) {
     bool stood_back = atomic_load(&watch->pace.stands_back);
-    if (!may_stand_back(watch, set) || atomic_exchange(&watch->pace.ends, false) ||
-        misses_owner(watch, set)) {
+    if (atomic_exchange(&watch->pace.ends, false) || !may_stand_back(watch, set) ||
+        !is_alone(watch->instance) || misses_owner(watch, set)) {
         begin_window(watch, now, false);
         return false;
     }
@@ -153,20 +178,41 @@ static bool decides(struct watch *watch, const struct shard_set *set, uint64_t n
     return is_recent && stand_back_after(&window, stood_back);
 }
 
-bool stand_back_changes(struct watch *watch, const struct shard_set *set) {
+bool stand_back_changes(struct watch *watch, const struct shard_set *set, bool sleeps) {
     if (!stand_back_is_due(watch))
         return false;
     uint64_t now = now_of(watch);
-    bool stands_back = decides(watch, set, now);
+    bool stands_back = sleeps && decides(watch, set, now);
     atomic_store_explicit(&watch->pace.looked_ms, now, memory_order_relaxed);
-    if (stands_back)
-        atomic_store(&watch->instance->stands_back, true);
     return atomic_exchange(&watch->pace.stands_back, stands_back) != stands_back;
+}
+
+bool stand_back_stop(struct watch *watch) {
+    watch->seen_generation = 0;
+    return atomic_exchange(&watch->pace.stands_back, false);
+}
+
+void stand_back_note(struct instance *instance) {
+    bool any = false;
+    WATCHES_OF (watch, instance)
+        any |= atomic_load(&watch->pace.stands_back);
+    if (atomic_load(&instance->stands_back) != any)
+        atomic_store(&instance->stands_back, any);
 }
 
 void stand_back_ends(struct instance *instance) {
     WATCHES_OF (watch, instance)
-        atomic_store(&watch->pace.ends, true);
-    atomic_store(&instance->stands_back, false);
+        if (atomic_load(&watch->pace.stands_back))
+            atomic_store(&watch->pace.ends, true);
     atomic_store(&instance->work, true);
+}
+
+int stand_back_tell(const struct instance *instance, struct epoll_event *event) {
+    WATCHES_OF (watch, instance)
+        if (atomic_load(&watch->set) && atomic_load(&watch->pace.stands_back)) {
+            event->events = EPOLLIN;
+            event->data.u64 = atomic_load(&watch->data);
+            return 1;
+        }
+    return 0;
 }

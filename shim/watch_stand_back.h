@@ -11,6 +11,8 @@
 #ifndef UNHERD_WATCH_STAND_BACK_H
 #define UNHERD_WATCH_STAND_BACK_H
 
+#include <sys/epoll.h>
+
 #include "watch_table.h"
 
 /* How long a worker that stands back waits at a time, and how often it looks. */
@@ -23,13 +25,25 @@ void stand_back_count_stolen(struct watch *watch);
 /* Whether it is time to look; no system call, and no clock is read. */
 bool stand_back_is_due(const struct watch *watch);
 
-/* Looks, if it is time. True: the worker stands back from now on, or does so no more. Under the
- * guard. */
-bool stand_back_changes(struct watch *watch, const struct shard_set *set);
+/* Looks, if it is time, before a wait; sleeps: that is not only to ask what there is, after which
+ * the server may sleep elsewhere. True: the worker stands back from now on, or does so no more.
+ * Under the guard. */
+bool stand_back_changes(struct watch *watch, const struct shard_set *set, bool sleeps);
 
-/* A wait brought nothing: the workers of the instance have nothing to do, and stand back no more
- * from the next stand_back_changes() on. */
+/* At once, for a child that goes on with the instance could register nothing in it: false, it did
+ * not stand back. The caller registers what is missing. Under the guard. */
+bool stand_back_stop(struct watch *watch);
+
+/* What the watches of an instance are about, all having looked. Under the guard. */
+void stand_back_note(struct instance *instance);
+
+/* The workers of the instance have nothing to do, or are no more to be relied on: they stand back
+ * no more from the next stand_back_changes() on. */
 void stand_back_ends(struct instance *instance);
+
+/* An event for the server, of a listener for which its worker stood back. How many: 1, or 0 where
+ * that has ended meanwhile. */
+int stand_back_tell(const struct instance *instance, struct epoll_event *event);
 
 /* What a worker did meanwhile; times in ns, of no use unless is_timed. */
 struct stand_back_window {

@@ -22,11 +22,6 @@
 #include "worker.h"
 #include "worker_stuck.h"
 
-static int nothing(void) {
-    errno = EAGAIN;
-    return -1;
-}
-
 /*
  * From the server's own socket although it blocks: only while no other worker does the same, who
  * could take what this one has seen and leave it to sleep in the kernel, deaf to its home. Refused
@@ -58,7 +53,7 @@ HOT static int take(const struct shard *own, int shard, const struct accept_call
     return call->accept(fd, call);
 }
 
-HOT HOT static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
+HOT static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     stats_count(set, watch->place, COUNT_STOLEN);
     stand_back_count_stolen(watch);

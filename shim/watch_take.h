@@ -2,8 +2,16 @@
 #ifndef UNHERD_WATCH_TAKE_H
 #define UNHERD_WATCH_TAKE_H
 
+#include <errno.h>
+
 #include "watch.h"
 #include "watch_table.h"
+
+/* What an accept that finds no connection returns. */
+static inline int nothing(void) {
+    errno = EAGAIN;
+    return -1;
+}
 
 /*
  * Of a set of several shards: home, or where a connection has probably waited longer, or whatever

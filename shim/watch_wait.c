@@ -28,12 +28,14 @@ static void rotate_where_due(struct watch *watch) {
     }
 }
 
-static void prepare(struct watch *watch) {
+static void prepare(struct watch *watch, bool sleeps) {
     shards_repair(watch);
     if (!watch->begun) {
         shards_begin(watch);
         return;
     }
+    if (stand_back_changes(watch, atomic_load(&watch->set), sleeps))
+        watch->seen_generation = 0; /* what it is to watch is another matter now */
     shards_sync(watch);
     rotate_where_due(watch);
 }
@@ -56,8 +58,9 @@ static void look_for_leavings(struct watch *watch) {
         atomic_store(&watch->found_in, atomic_load(&watch->instance->waits));
 }
 
-/* Between two waits the instance changes only here; with no work there is no lock and no call. */
-HOT static void prepare_all(struct instance *instance) {
+/* Between two waits the instance changes only here; with no work there is no lock and no call.
+ * sleeps: the wait is for some time, and not only to ask what there is. */
+HOT static void prepare_all(struct instance *instance, bool sleeps) {
     bool is_due =
         atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance);
     if (!is_due || !instance_is_mine(instance) || !guard_enter())
@@ -68,9 +71,10 @@ HOT static void prepare_all(struct instance *instance) {
         if (atomic_load(&watch->leaving))
             shards_end(watch);
     WATCHES_OF (watch, instance) {
-        prepare(watch);
+        prepare(watch, sleeps);
         look_for_leavings(watch);
     }
+    stand_back_note(instance);
     guard_leave();
 }
 
@@ -100,8 +104,10 @@ HOT static void remember_kicks(const struct instance *instance) {
     }
 }
 
-HOT static bool begin(struct instance *instance) {
-    prepare_all(instance);
+HOT static bool begin(struct instance *instance, bool sleeps) {
+    if (!sleeps && atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
+        stand_back_ends(instance);
+    prepare_all(instance, sleeps);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
     if (probing && instance_is_mine(instance)) {
         atomic_store(&instance->probing, false); /* set again before the next, if still unproven */
@@ -155,24 +161,27 @@ static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     return count == 0 && is_shortened ? -2 : count;
 }
 
-/* The server may sleep elsewhere when it has heard that there is nothing, so the neighbours' shards
- * are registered before it does. */
+/*
+ * When nothing comes for a turn the wait does not go on, but the server is told that its listener
+ * is readable, and finds nothing, as a member of a herd does every day: so it comes round, and is a
+ * thief again at its next wait. Else a signal that comes between two turns would end neither.
+ */
 HOT static int wait_standing_back(struct instance *instance, struct wait_call *call) {
     bool is_shortened;
     int count = wait_a_turn(call, STAND_BACK_TURN_MS, &is_shortened);
     int saved = errno;
     if (count <= 0)
         stand_back_ends(instance);
-    if (count <= 0 && !is_shortened)
-        prepare_all(instance);
+    if (count == 0 && is_shortened)
+        count = stand_back_tell(instance, call->events);
     errno = saved;
-    return count == 0 && is_shortened ? -2 : count;
+    return count;
 }
 
 HOT static int wait_in(struct instance *instance, struct wait_call *call) {
     if (atomic_load_explicit(&instance->deaf, memory_order_relaxed))
         return wait_deaf(instance, call);
-    if (atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
+    if (atomic_load(&instance->stands_back)) /* after it was counted as waiting */
         return wait_standing_back(instance, call);
     return call->wait(call);
 }
@@ -214,7 +223,7 @@ HOT static void note_wait(struct instance *instance, bool begins) {
 
 /* One wait; -2 stands for "nothing but our own events: wait on". */
 HOT static int wait_once(struct instance *instance, struct wait_call *call) {
-    bool probing = begin(instance);
+    bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
     note_wait(instance, true);
     int count = wait_in(instance, call);
     int saved = errno;
@@ -235,8 +244,8 @@ enum {
     LAST_LOOKS = 4             /* at what may have become ready since, once the time is over */
 };
 
-/* Without a locked instruction where no other thread can see it; a handler that waits in between
- * leaves it as it was. */
+/* Without a locked instruction where no other thread can see it. A handler that waits in between
+ * leaves it as it was; one that makes a thread which does, just then, is not provided for. */
 static void count_waiting(struct instance *instance, int more) {
     if (IS_SINGLE_THREADED)
         atomic_store_explicit(&instance->waiting,
@@ -246,7 +255,8 @@ static void count_waiting(struct instance *instance, int more) {
         atomic_fetch_add(&instance->waiting, more);
 }
 
-/* Two that wait at once may count as one: who compares it wants to know of others since. */
+/* Of threads that do this at once some may be counted for naught, and it may even go back: who
+ * compares it takes that for another wait, or for none, and is wrong about a hint at the most. */
 static void count_wait(struct instance *instance) {
     atomic_store_explicit(&instance->waits,
                           atomic_load_explicit(&instance->waits, memory_order_relaxed) + 1,

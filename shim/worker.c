@@ -163,7 +163,7 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
     unsigned most = thieves(set, seat->home, seat->is_shared);
     uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
-    bool few = !seat->stands_back && is_few(set, &listening, most);
+    bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, most);
     *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
     *view = listening;
     if (few || *unproven)

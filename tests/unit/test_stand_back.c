@@ -5,8 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <poll.h>
+
 #include "clock.h"
+#include "fd_table.h"
 #include "lab.h"
+#include "local.h"
+#include "watch.h"
 #include "watch_stand_back.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -75,38 +80,93 @@ static void it_goes_on_with_less(void **state) {
 
 /* ---- who stands back looks after its neighbours ---- */
 
-enum { SHARDS = 4 };
+enum { SHARDS = 4, DATA = 4711 };
 
 static struct shard_set set;
+static const struct shard own = {&set, 0};
 static int listener_fd;
-static struct instance instance;
-static struct watch watch;
+static int epfd;
+static struct instance *instance;
+static struct watch *watch;
+static struct child owners[SHARDS];
 
-/* A worker whose home is shard 0, and that stands back since just now. */
+static int claim(void *wanted) {
+    return worker_claim(&set, &(struct shard_bits){0}, *(int *)wanted);
+}
+
+static int kernel_wait(const struct wait_call *call) {
+    long long timeout = call->has_timeout ? call->timeout.tv_sec * 1000LL +
+                                                (call->timeout.tv_nsec + 999999) / 1000000
+                                          : -1;
+    return epoll_wait(call->epfd, call->events, call->most, (int)timeout);
+}
+
+static int wait_here(struct epoll_event *event, int timeout) {
+    struct wait_call call = {kernel_wait, epfd, event, 1, timeout >= 0, {0}, NULL};
+    call.timeout = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
+    return watch_wait(fd_index_of(fd_entry(epfd)), &call);
+}
+
+static void add_listener(uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u64 = DATA};
+    epfd = epoll_create1(EPOLL_CLOEXEC);
+    assert_return_code(watch_ctl(epfd, EPOLL_CTL_ADD, listener_fd, &own, &event), errno);
+    assert_int_equal(wait_here(&event, 0), 0);
+    instance = instance_find(epfd);
+    watch = watch_find(instance, listener_fd);
+    assert_true(watch && watch->has_home && watch->home == 0);
+}
+
+/* The worker stands back since just now; two were seen waiting at once. */
+static void begin_standing_back(void) {
+    struct epoll_event event;
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    atomic_store(&watch->pace.stands_back, true);
+    atomic_store(&instance->stands_back, true);
+    watch->seen_generation = 0;
+    atomic_store(&instance->work, true);
+    watch->pace.looked_ms = clock_coarse_ms();
+    assert_int_equal(wait_here(&event, 1), 0);
+    atomic_store(&watch->pace.ends, false);
+    atomic_store(&instance->waiting, 1);
+    assert_int_equal(bits_count(&watch->registered), 1);
+}
+
 static int stand_back(void **state) {
     (void)state;
     const char *why = NULL;
+    assert_true(local_start());
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
     begin_stealing(&set, SHARDS - 1);
-    for (int i = 1; i < SHARDS; i++)
-        assert_int_equal(worker_claim(&set, &(struct shard_bits){0}, i), i);
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
-    atomic_store(&instance.waiting, 1);
-    watch = (struct watch){0};
-    atomic_store(&watch.set, &set);
-    atomic_store(&watch.instance, &instance);
-    atomic_store(&watch.has_home, true);
-    atomic_store(&watch.pace.stands_back, true);
-    bits_add(&watch.registered, 0);
+    for (int i = 1; i < SHARDS; i++) {
+        owners[i] = start_child(claim, &i);
+        assert_int_equal(owners[i].said, i);
+    }
+    add_listener(EPOLLIN);
+    begin_standing_back();
     return 0;
 }
 
-static int close_set(void **state) {
+static int close_all(void **state) {
     (void)state;
+    unsigned entry = fd_entry(epfd);
+    atomic_store(&instance->waiting, 0);
+    watch_listener_closing(&own, listener_fd, true);
+    fd_clear(epfd);
+    watch_instance_closing(fd_index_of(entry), epfd);
+    close(epfd);
+    for (int i = 1; i < SHARDS; i++)
+        if (owners[i].said >= 0)
+            end_child(owners[i]);
     set_close(&set);
     close(listener_fd);
     return 0;
+}
+
+static void leave_owner(int shard) {
+    end_child(owners[shard]);
+    owners[shard].said = -1;
 }
 
 /* Whether it stands back still, after so long and a look. */
@@ -114,10 +174,11 @@ static bool goes_on_after(uint64_t milliseconds) {
     uint64_t end = clock_coarse_ms() + milliseconds;
     while (clock_coarse_ms() < end)
         usleep(1000);
-    atomic_store(&instance.ended_ms, clock_coarse_ms());
-    watch.pace.since_ms = clock_coarse_ms(); /* what it ran and waited is not what is asked */
-    assert_true(stand_back_is_due(&watch));
-    return !stand_back_changes(&watch, &set);
+    watch->pace.looked_ms = 0;
+    atomic_store(&instance->ended_ms, clock_coarse_ms());
+    watch->pace.since_ms = clock_coarse_ms(); /* what it ran and waited is not what is asked */
+    assert_true(stand_back_is_due(watch));
+    return !stand_back_changes(watch, &set, true);
 }
 
 static void it_goes_on_while_owners_come(void **state) {
@@ -134,21 +195,47 @@ static void an_owner_that_does_not_come_ends_it(void **state) {
     (void)state;
     worker_goes_to_work(&set, 2);
     assert_false(goes_on_after(150));
-    assert_false(atomic_load(&watch.pace.stands_back));
+    assert_false(atomic_load(&watch->pace.stands_back));
 }
 
 /* It watches that one already, since it is stuck, or an orphan. */
 static void an_owner_that_it_stands_in_for_does_not(void **state) {
     (void)state;
     worker_goes_to_work(&set, 2);
-    bits_add(&watch.registered, 2);
+    bits_add(&watch->registered, 2);
     assert_true(goes_on_after(150));
+    bits_remove(&watch->registered, 2);
+}
+
+static int connect_to(int shard, int clients[200]) {
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port_of_socket(listener_fd)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct pollfd queue = {.fd = set.fd[shard], .events = POLLIN};
+    int count = 0;
+    while (count < 200 && poll(&queue, 1, 0) == 0) {
+        clients[count] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_return_code(connect(clients[count++], (struct sockaddr *)&to, sizeof to), errno);
+    }
+    return count;
+}
+
+/* Its owner has left in good order, and nothing in the shared memory says that it is missing. */
+static void somebody_who_waits_at_an_orphan_ends_it(void **state) {
+    (void)state;
+    int clients[200];
+    int count = connect_to(2, clients);
+    assert_true(goes_on_after(0));
+    leave_owner(2);
+    assert_false(goes_on_after(0));
+    while (count)
+        close(clients[--count]);
 }
 
 /* That would be waiting for longer than it looks. */
 static void another_thread_in_its_instance_ends_it(void **state) {
     (void)state;
-    atomic_store(&instance.waiting, 2);
+    atomic_store(&instance->waiting, 2);
     assert_false(goes_on_after(0));
 }
 
@@ -158,13 +245,80 @@ static void an_accept_mutex_ends_it(void **state) {
     assert_false(goes_on_after(0));
 }
 
-static void having_nothing_to_do_ends_it(void **state) {
+/* A child may have the instance, and cannot register anything in it. */
+static void a_fork_ends_it(void **state) {
     (void)state;
-    atomic_store(&watch.pace.ends, true);
+    atomic_store(&instance->waiting, 0);
+    watch_finish_deleted();
+    assert_false(atomic_load(&watch->pace.stands_back));
+    assert_int_equal(bits_count(&watch->registered), SHARDS);
+    begin_standing_back();
+    instance->forks--;
     assert_false(goes_on_after(0));
 }
 
-#define WITH_SET(test) cmocka_unit_test_setup_teardown(test, stand_back, close_set)
+/* Or else a wait that is cut short would use it up, or the server would sleep in accept. */
+static void not_where_the_server_cannot_be_told_in_vain(void **state) {
+    (void)state;
+    atomic_store(&watch->asked, EPOLLIN | EPOLLONESHOT);
+    assert_false(goes_on_after(0));
+    atomic_store(&watch->asked, EPOLLIN);
+    atomic_store(&watch->pace.stands_back, true);
+    fcntl(listener_fd, F_SETFL, 0);
+    assert_false(goes_on_after(0));
+}
+
+/* The server may sleep elsewhere then, and nobody would look. */
+static void who_only_asks_is_a_thief_again(void **state) {
+    (void)state;
+    struct epoll_event event;
+    atomic_store(&instance->waiting, 0);
+    assert_int_equal(wait_here(&event, 0), 0);
+    assert_false(atomic_load(&watch->pace.stands_back));
+    assert_false(atomic_load(&instance->stands_back));
+    assert_int_equal(bits_count(&watch->registered), SHARDS);
+}
+
+/* A signal's handler that has run meanwhile wants it to come round. */
+static void with_nothing_to_do_the_server_is_told(void **state) {
+    (void)state;
+    struct epoll_event event = {0};
+    atomic_store(&instance->waiting, 0);
+    assert_int_equal(wait_here(&event, -1), 1);
+    assert_int_equal(event.events, EPOLLIN);
+    assert_int_equal(event.data.u64, DATA);
+    assert_int_equal(wait_here(&event, 1), 0);
+    assert_false(atomic_load(&watch->pace.stands_back));
+    assert_int_equal(bits_count(&watch->registered), SHARDS);
+}
+
+/* A thief looks at its times; one that may be killed for opening a file does not. The last test,
+ * for there is no way back. */
+static void who_is_confined_reads_no_times(void **state) {
+    (void)state;
+    for (int confined = 0; confined < 2; confined++) {
+        if (confined)
+            local_confine();
+        atomic_store(&watch->pace.stands_back, false);
+        atomic_store(&watch->pace.stolen, 5);
+        watch->pace.looked_ms = watch->pace.since_ms = 0;
+        assert_true(stand_back_is_due(watch));
+        assert_false(stand_back_changes(watch, &set, true));
+        assert_int_equal(watch->pace.thread != NULL, !confined);
+    }
+}
+
+/* As long as the server asked for, and no longer. */
+static void a_shorter_wait_ends_as_asked(void **state) {
+    (void)state;
+    struct epoll_event event;
+    atomic_store(&instance->waiting, 0);
+    assert_int_equal(wait_here(&event, 5), 0);
+    assert_int_equal(wait_here(&event, 5), 0);
+    assert_int_equal(bits_count(&watch->registered), SHARDS);
+}
+
+#define WITH_SET(test) cmocka_unit_test_setup_teardown(test, stand_back, close_all)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -180,7 +334,13 @@ int main(void) {
         WITH_SET(an_owner_that_it_stands_in_for_does_not),
         WITH_SET(another_thread_in_its_instance_ends_it),
         WITH_SET(an_accept_mutex_ends_it),
-        WITH_SET(having_nothing_to_do_ends_it),
+        WITH_SET(somebody_who_waits_at_an_orphan_ends_it),
+        WITH_SET(a_fork_ends_it),
+        WITH_SET(not_where_the_server_cannot_be_told_in_vain),
+        WITH_SET(who_only_asks_is_a_thief_again),
+        WITH_SET(with_nothing_to_do_the_server_is_told),
+        WITH_SET(a_shorter_wait_ends_as_asked),
+        WITH_SET(who_is_confined_reads_no_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
