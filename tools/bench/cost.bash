@@ -12,6 +12,7 @@ a socket for each $size|waiters reuseport|stock|$size
 \`epoll\` $size|waiters epoll|stock|$size
 \`epoll\` with \`EPOLLEXCLUSIVE\` $size|waiters exclusive|stock|$size
 ours, \`exclusive\` $size|waiters epoll|exclusive|$size
+ours, \`exclusive\`, no turns $size|waiters epoll|exclusive|$size|UNHERD_ROTATE=0
 ours, \`reuseport\`, a queue for each $size|waiters epoll|reuseport|$size|UNHERD_SHARDS=$size
 ours, \`reuseport\`, 16 queues $size|waiters epoll|reuseport|$size
 LIST
