@@ -43,11 +43,20 @@ figure() {
   local all=(--workers 8 --service heavy) home take wait one
   one=$(figure stddev --policy single "${all[@]}")
   [[ $(figure stddev --take oldest "${all[@]}") == "$one" ]]
-  home=$(figure stddev "${all[@]}")
+  home=$(figure stddev --take home "${all[@]}")
   for take in longest untaken pending; do
     wait=$(figure stddev --take "$take" "${all[@]}")
     check_number "$wait" '<' "$home" "$take"
     check_number "$wait" '>' "$one" "$take"
+  done
+}
+
+@test "what the library does comes close to one queue, and home first does not" {
+  local seed one all=(--workers 8 --service heavy --load 0.6)
+  for seed in 1 2 3; do
+    one=$(figure stddev --policy single "${all[@]}" --seed "$seed")
+    check_number "$(figure stddev "${all[@]}" --seed "$seed")" '<' "1.1 * $one" "seed $seed"
+    check_number "$(figure stddev --take home "${all[@]}" --seed "$seed")" '>' "1.1 * $one" "home, seed $seed"
   done
 }
 
@@ -90,7 +99,7 @@ refused() {
   refused "--steal: not a whole number" --steal 1.5
   refused "--service: not exp, det, heavy or pareto" --service normal
   refused "--policy: not single" --policy best
-  refused "--take: not home, longest" --take best
+  refused "--take: not known, home, longest" --take best
   refused "--shards: more than --workers" --shards 5 --workers 4
   refused "--shards: this policy has one queue" --policy single --shards 2
   refused "--shards: this policy has a queue for each" --policy least --shards 2

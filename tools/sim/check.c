@@ -68,6 +68,7 @@ static bool check_stealing(void) {
     shared.shards = 4;
     shared.steal = 3;
     some.steal = 1;
+    some.take = FROM_HOME; /* as the chain has it */
     bool holds = compare("steal 7, 8 workers, load 0.7, exp: mean (M/M/c)",
                          simulate(all, 2000000).median[MEAN], erlang_mean_wait(8, 0.7));
     holds &= compare("steal 3, 8 workers, 4 shards, load 0.7: mean (M/M/c)",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "order.h"
+
 static int *row_of(const struct model *model, int shard) {
     return model->watchers + (size_t)shard * (size_t)model->plan->workers;
 }
@@ -12,14 +14,6 @@ static int *row_of(const struct model *model, int shard) {
 static void add_watcher(struct model *model, int shard, int worker) {
     row_of(model, shard)[model->shard[shard].watchers++] = worker;
     model->worker[worker].watches[shard / 64] |= UINT64_C(1) << (shard % 64);
-}
-
-static bool does_watch(const struct model *model, int worker, int shard) {
-    return model->worker[worker].watches[shard / 64] >> (shard % 64) & 1;
-}
-
-static int shard_after(const struct model *model, int home, int step) {
-    return (home + step) % model->plan->shards;
 }
 
 /* Owners first; then for each shard its nearest thief, the one just before it in the ring. */
@@ -45,7 +39,7 @@ void model_begin(struct model *model, const struct plan *plan) {
         exit(1);
     }
     for (int i = 0; i < plan->shards; i++)
-        model->shard[i].stolen_since = -1;
+        model->shard[i].stolen_since = model->shard[i].known = -1;
     register_all(model);
 }
 
@@ -151,6 +145,7 @@ static void take(struct model *model, double now, int worker, int shard,
                  const struct waiting *connection) {
     bool is_stolen = shard != model->worker[worker].home;
     model->shard[shard].last_take = now;
+    model->shard[shard].known = -1;
     if (is_stolen)
         note_stolen(model, now, shard, worker);
     else
@@ -177,46 +172,11 @@ void model_arrive(struct model *model, double now, int shard, double service, bo
     model->waiting++;
 }
 
-/* The shard with the least is taken from; home, or the next one, where they are equal. */
-static double rank(const struct model *model, int index) {
-    const struct shard *shard = &model->shard[index];
-    switch (model->plan->take) {
-    case FROM_LONGEST:
-        return -shard->fifo.length;
-    case FROM_UNTAKEN:
-        return shard->last_take;
-    case FROM_PENDING:
-        return fmax(shard->last_take, shard->pending);
-    case FROM_OLDEST:
-        return model->pool.list[shard->fifo.first].since;
-    default:
-        return 0;
-    }
-}
-
-/* Of those that a worker watches and where somebody waits, or -1. */
-static int choose(const struct model *model, int worker) {
-    const struct worker *free_one = &model->worker[worker];
-    int best = -1;
-    if (!model->waiting)
-        return best;
-    for (int step = 0; step <= free_one->reach; step++) {
-        int shard = shard_after(model, free_one->home, step);
-        if (!model->shard[shard].fifo.length || !does_watch(model, worker, shard))
-            continue;
-        if (best < 0 || rank(model, shard) < rank(model, best))
-            best = shard;
-        if (model->plan->take == FROM_HOME)
-            break;
-    }
-    return best;
-}
-
 /* A worker has become free. */
 static void look(struct model *model, double now, int worker) {
     model->shard[model->worker[worker].home].stolen_since = -1;
     look_for_stuck(model, now, worker);
-    int shard = choose(model, worker);
+    int shard = order_choose(model, now, worker);
     if (shard < 0)
         return;
     struct waiting connection = fifo_take(&model->pool, &model->shard[shard].fifo);

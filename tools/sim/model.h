@@ -4,9 +4,9 @@
  *
  * A connection comes into a shard. The kernel walks those who watch the shard, in the order in
  * which they registered, its owner first, and wakes the first that is idle: it takes the connection
- * at once. When all are busy the connection waits. A worker that becomes free looks at home first,
- * then at the shards that it watches as a thief, the next one first, unless the plan has it choose
- * among them (--take), which the library does not. Whoever stole, or shares its
+ * at once. When all are busy the connection waits. A worker that becomes free looks at home and at
+ * the shards that it watches as a thief, and where several are not empty it chooses as the library
+ * does, or by what else the plan says (order). Whoever stole, or shares its
  * home with others, goes to the end of the line. When a thief meets an owner that was not there for
  * long, all are told, and whoever begins to wait watches the shards of such owners too.
  */
@@ -36,6 +36,7 @@ struct shard {
     int present;         /* waiting here, or taken from here and in work */
     double last_take;    /* by whomever */
     double pending;      /* since when it is not empty; undefined when it is */
+    double known;        /* since when somebody is known to wait; -1: nobody is */
     double stolen_since; /* and its owner was not there since then; -1: that is not so */
 };
 
@@ -53,6 +54,14 @@ struct model {
     long taken, stolen; /* of those that count */
     struct waits waits;
 };
+
+static inline bool does_watch(const struct model *model, int worker, int shard) {
+    return model->worker[worker].watches[shard / 64] >> (shard % 64) & 1;
+}
+
+static inline int shard_after(const struct model *model, int home, int step) {
+    return (home + step) % model->plan->shards;
+}
 
 void model_begin(struct model *model, const struct plan *plan);
 void model_end(struct model *model);

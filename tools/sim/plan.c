@@ -29,7 +29,10 @@ static const char help[] =
     "  --overhead T        each takes T longer, in mean service times (0)\n"
     "  --steal K           shards that each worker watches beside its home (steal: 15, else 0)\n"
     "  --take WHICH        where a worker that becomes free has several queues to take from:\n"
-    "                      home     its own, else the next one's (default)\n"
+    "                      known    as the library does (default): the largest length times (T +\n"
+    "                               0.1), T since somebody was first seen to wait there after\n"
+    "                               its last take; its own, unless T elsewhere is 0.2 more\n"
+    "                      home     its own, else the next one's\n"
     "                      longest  where the most wait\n"
     "                      untaken  from which the last one was taken the longest ago\n"
     "                      pending  neither empty nor taken from for the longest\n"
@@ -99,7 +102,7 @@ static const struct {
 
 enum { POLICIES = sizeof policies / sizeof *policies, UNSET = -1 };
 
-static const char *const takes[] = {"home", "longest", "untaken", "pending", "oldest"};
+static const char *const takes[] = {"known", "home", "longest", "untaken", "pending", "oldest"};
 
 enum { TAKES = sizeof takes / sizeof *takes };
 
@@ -120,7 +123,7 @@ static enum take take_parse(const char *name) {
     for (int i = 0; i < TAKES; i++)
         if (strcmp(takes[i], name) == 0)
             return (enum take)i;
-    refuse("--take", "not home, longest, untaken, pending or oldest");
+    refuse("--take", "not known, home, longest, untaken, pending or oldest");
 }
 
 /* More thieves than there are other shards are no more than all of them. */
@@ -143,6 +146,7 @@ static const struct plan defaults = {
     .workers = 4,
     .shards = UNSET,
     .steal = UNSET,
+    .take = FROM_KNOWN,
     .load = 0.8,
     .connections = 1000000,
     .seed = 1,

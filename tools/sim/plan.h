@@ -20,7 +20,8 @@ enum choice {
 
 /* From which shard a free worker takes, where connections wait in several that it watches. */
 enum take {
-    FROM_HOME,    /* else from the next one */
+    FROM_KNOWN, /* where somebody is known to wait, the longer and the more of them: the library */
+    FROM_HOME,  /* else from the next one */
     FROM_LONGEST, /* where the most wait */
     FROM_UNTAKEN, /* from which the last one was taken the longest ago */
     FROM_PENDING, /* which has not been empty, nor taken from, for the longest */
