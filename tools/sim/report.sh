@@ -52,6 +52,25 @@ pivot() {
     }' "$REPORT/$1.csv"
 }
 
+# compared_takes: a row for each load, a column for each --take: mean, stddev and p99 as multiples of what one queue has, which
+# comes first in each row.
+compared_takes() {
+  awk -F , '
+    function multiples(_, i, text) {
+      for (i = 1; i <= 3; i++) text = text (i > 1 ? " / " : "") sprintf("%.2f", $at[figure[i]] / one[i])
+      return text
+    }
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; split("mean stddev p99", figure, " "); next }
+    $at["policy"] == "single" {
+      for (i = 1; i <= 3; i++) one[i] = $at[figure[i]]
+      rows = rows (rows ? "\n" : "") "| " $at["service"] " | " $at["load"] " | " $at["workers"] " |"
+      next
+    }
+    { rows = rows " " multiples() " |" }
+    !($at["take"] in has) { has[$at["take"]]; head = head " " $at["take"] " |"; rule = rule " --- |" }
+    END { print "| service | load | workers |" head "\n| --- | --- | --- |" rule "\n" rows }' "$REPORT/takes.csv"
+}
+
 # A table for the page, and for whoever looks into the report.
 put() {
   tee "$REPORT/$1.md" | { made=$(cat); put_into "$PAGE" "sim ($1)" "$made"; }
@@ -134,6 +153,21 @@ few() {
   done
 }
 
+# Ever the same connections, so that the differences are those of the rules.
+takes() {
+  local service load workers take runs='--runs 5 --connections 1000000'
+  for service in heavy exp pareto; do
+    for load in 0.6 0.8; do
+      for workers in 8 16; do
+        echo "--service $service --load $load --workers $workers --policy single $runs"
+        for take in known home longest untaken pending; do
+          echo "--service $service --load $load --workers $workers --take $take $runs"
+        done
+      done
+    done
+  done
+}
+
 curves() {
   local policy load
   for policy in reuseport robin two least steal single; do
@@ -180,7 +214,7 @@ mkdir -p "$REPORT"
 awk 'NR == 1 { print "| case | simulated | theory | off by |\n| --- | --- | --- | --- |" }
   NR > 1 { off = $(NF - 1); theory = $(NF - 2); simulated = $(NF - 3); $1 = ""; NF -= 4; print "|" $0 " | " simulated " | " theory " | " off " % |" }' \
   "$REPORT/theory.txt" | put theory
-for name in thieves shared_homes patience loads policies few curves stuck_together; do
+for name in thieves shared_homes patience loads policies few takes curves stuck_together; do
   "$name" | simulate "$name"
 done
 pivot thieves 'service workers' steal p99 | put thieves
@@ -189,6 +223,7 @@ pivot patience 'service patience' steal p99 | put patience
 pivot loads 'service load' steal p99 | put loads
 pivot policies service policy p99 | label_policies | put policies
 pivot few workers policy p99 | label_policies | put few
+compared_takes | put takes
 pivot stuck_together patience stall_workers p999 | put stuck_together
 tails
 (cd "$REPORT" && gnuplot "$here/plots.gp")
