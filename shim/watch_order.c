@@ -66,7 +66,7 @@ static int choose_candidates(const struct shard_set *set, const struct order *or
 }
 
 /* With more of them there is so much to do that their lengths are not worth a call each. */
-enum { ASKED_MOST = 4 };
+enum { ASKED_MOST = 8 };
 
 int order_choose(const struct shard_set *set, const struct order *order) {
     uint64_t now = microseconds();
