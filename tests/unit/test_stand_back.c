@@ -119,7 +119,7 @@ static void add_listener(uint32_t events) {
 
 /* The worker stands back since just now; two were seen waiting at once. */
 static void begin_standing_back(void) {
-    struct epoll_event event;
+    struct epoll_event event = {0};
     atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
     atomic_store(&watch->pace.stands_back, true);
     atomic_store(&instance->stands_back, true);
@@ -271,7 +271,7 @@ static void not_where_the_server_cannot_be_told_in_vain(void **state) {
 /* The server may sleep elsewhere then, and nobody would look. */
 static void who_only_asks_is_a_thief_again(void **state) {
     (void)state;
-    struct epoll_event event;
+    struct epoll_event event = {0};
     atomic_store(&instance->waiting, 0);
     assert_int_equal(wait_here(&event, 0), 0);
     assert_false(atomic_load(&watch->pace.stands_back));
@@ -311,7 +311,7 @@ static void who_is_confined_reads_no_times(void **state) {
 /* As long as the server asked for, and no longer. */
 static void a_shorter_wait_ends_as_asked(void **state) {
     (void)state;
-    struct epoll_event event;
+    struct epoll_event event = {0};
     atomic_store(&instance->waiting, 0);
     assert_int_equal(wait_here(&event, 5), 0);
     assert_int_equal(wait_here(&event, 5), 0);
