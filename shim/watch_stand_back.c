@@ -207,12 +207,12 @@ void stand_back_ends(struct instance *instance) {
     atomic_store(&instance->work, true);
 }
 
-int stand_back_tell(const struct instance *instance, struct epoll_event *event) {
+bool stand_back_tell(const struct instance *instance, struct epoll_event *event) {
     WATCHES_OF (watch, instance)
         if (atomic_load(&watch->set) && atomic_load(&watch->pace.stands_back)) {
             event->events = EPOLLIN;
             event->data.u64 = atomic_load(&watch->data);
-            return 1;
+            return true;
         }
-    return 0;
+    return false;
 }

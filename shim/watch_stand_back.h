@@ -41,9 +41,9 @@ void stand_back_note(struct instance *instance);
  * no more from the next stand_back_changes() on. */
 void stand_back_ends(struct instance *instance);
 
-/* An event for the server, of a listener for which its worker stood back. How many: 1, or 0 where
- * that has ended meanwhile. */
-int stand_back_tell(const struct instance *instance, struct epoll_event *event);
+/* An event for the server, of a listener for which its worker stood back. False: that has ended
+ * meanwhile. */
+bool stand_back_tell(const struct instance *instance, struct epoll_event *event);
 
 /* What a worker did meanwhile; times in ns, of no use unless is_timed. */
 struct stand_back_window {

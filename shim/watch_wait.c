@@ -172,8 +172,8 @@ HOT static int wait_standing_back(struct instance *instance, struct wait_call *c
     int saved = errno;
     if (count <= 0)
         stand_back_ends(instance);
-    if (count == 0 && is_shortened)
-        count = stand_back_tell(instance, call->events);
+    if (count == 0 && is_shortened) /* else the rest of what the server asked for */
+        count = stand_back_tell(instance, call->events) ? 1 : -2;
     errno = saved;
     return count;
 }

@@ -245,6 +245,18 @@ static void an_accept_mutex_ends_it(void **state) {
     assert_false(goes_on_after(0));
 }
 
+/* When some turns are over. */
+static pid_t connect_later(void) {
+    int clients[200];
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid)
+        return pid;
+    usleep(3000 * STAND_BACK_TURN_MS);
+    connect_to(0, clients);
+    _exit(0);
+}
+
 /* A child may have the instance, and cannot register anything in it. */
 static void a_fork_ends_it(void **state) {
     (void)state;
@@ -255,6 +267,17 @@ static void a_fork_ends_it(void **state) {
     begin_standing_back();
     instance->forks--;
     assert_false(goes_on_after(0));
+}
+
+/* What is left of the wait goes on until somebody comes. */
+static void a_wait_after_a_fork_is_not_cut_short(void **state) {
+    (void)state;
+    struct epoll_event event = {0};
+    atomic_store(&instance->waiting, 0);
+    watch_finish_deleted();
+    pid_t client = connect_later();
+    assert_int_equal(wait_here(&event, -1), 1);
+    waitpid(client, NULL, 0);
 }
 
 /* Or else a wait that is cut short would use it up, or the server would sleep in accept. */
@@ -336,6 +359,7 @@ int main(void) {
         WITH_SET(an_accept_mutex_ends_it),
         WITH_SET(somebody_who_waits_at_an_orphan_ends_it),
         WITH_SET(a_fork_ends_it),
+        WITH_SET(a_wait_after_a_fork_is_not_cut_short),
         WITH_SET(not_where_the_server_cannot_be_told_in_vain),
         WITH_SET(who_only_asks_is_a_thief_again),
         WITH_SET(with_nothing_to_do_the_server_is_told),
