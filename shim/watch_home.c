@@ -5,7 +5,6 @@
 #include "local.h"
 #include "log.h"
 #include "watch_shards.h"
-#include "watch_stand_back.h"
 #include "watch_stuck.h"
 #include "worker.h"
 #include "worker_stuck.h"

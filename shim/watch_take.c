@@ -125,6 +125,14 @@ HOT static void look(const struct shard *own, const struct watch *watch, int own
     choice->ready = choice->count ? real.poll(choice->list, (nfds_t)choice->count, 0) : 0;
 }
 
+/* Whether the wait has brought events of several shards; said once. */
+HOT static bool was_told_of_many(struct watch *watch) {
+    bool is_told = atomic_load_explicit(&watch->told_of_many, memory_order_relaxed);
+    if (is_told)
+        atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
+    return is_told;
+}
+
 /*
  * A worker that was woken for one shard may take from another, its home first, and then be busy for
  * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
@@ -133,10 +141,7 @@ HOT static void look(const struct shard *own, const struct watch *watch, int own
  * owner comes to it soon, for all who wait for that shard wake.
  */
 HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    bool is_told = atomic_load_explicit(&watch->told_of_many, memory_order_relaxed);
-    if (is_told)
-        atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
-    return is_told || worker_sees_slow(set);
+    return was_told_of_many(watch) || worker_sees_slow(set);
 }
 
 static void pass_on(const struct shard_set *set, const struct choice *choice) {
@@ -210,15 +215,7 @@ HOT static int take_home(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-/* The wait has brought events of several shards: not home first, but whoever waits for longest. */
-static bool is_told_of_many(struct watch *watch, const struct shard_set *set) {
-    if (!watch || set_is_one_queue(set) ||
-        !atomic_load_explicit(&watch->told_of_many, memory_order_relaxed))
-        return false;
-    atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
-    return true;
-}
-
+/* Told of several: not home first, but whoever waits for longest. */
 static int take_in_order(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     struct choice choice;
@@ -287,6 +284,7 @@ HOT int take_from_any(const struct shard *own, struct watch *watch,
         return fd;
     if (watch && set_is_one_queue(own->set) && turns_is_anothers(watch, call, own))
         return nothing();
-    return is_told_of_many(watch, own->set) ? take_in_order(own, watch, call)
-                                            : take_as_usual(own, watch, call);
+    if (watch && !set_is_one_queue(own->set) && was_told_of_many(watch))
+        return take_in_order(own, watch, call);
+    return take_as_usual(own, watch, call);
 }
