@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 11, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 12, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -81,7 +81,8 @@ struct shared {
     _Atomic uint32_t is_servers; /* 1: the server shards by itself */
     _Atomic int32_t kick_fd;   /* the number of the set's eventfd in its processes, for the tool */
     _Atomic uint32_t stuck_ms; /* when a stuck owner was last met, and all were told; 0: never */
-    _Atomic uint32_t turn;     /* how many connections are one turn, 1 to 4; 0: 1 */
+    _Atomic uint32_t turn;     /* how many connections are one turn, 1 to 16; 0: 1 */
+    _Atomic uint32_t paced_ms; /* when that was chosen last */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
     _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */
@@ -97,8 +98,8 @@ struct shared {
     _Atomic uint32_t is_apart;  /* 1: other workers have memories of their own */
     _Atomic uint32_t pollers;   /* processes and threads that ever polled the listener */
     uint32_t mode;              /* enum mode: what became of the listener when it was adopted */
-    _Atomic uint32_t turns;     /* that ended, of all workers, since ... */
-    _Atomic uint32_t paced_ms;  /* ... then, when `turn` was last chosen */
+    /* What all workers write, apart from what each of them reads for every connection. */
+    _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
     _Atomic uint32_t passes;    /* of connections to whoever waits for their shard, since ... */
     _Atomic uint32_t passes_ms; /* ... then, or for 100 ms */
     _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */

@@ -26,33 +26,46 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
     atomic_store(&instance->work, true);
 }
 
-enum { LOOKS_BACK_MS = 100, TURN_MS = 10, LONGEST = 4 };
+enum { LOOKS_BACK_MS = 100, TURNS_A_SECOND = 2500, ROUND_MS = 100, LONGEST = 16 };
 
-static uint32_t turn_of(const struct shard_set *set) {
-    uint32_t turn = atomic_load_explicit(&set->shared->turn, memory_order_relaxed);
-    return turn < 1 ? 1 : turn > LONGEST ? LONGEST : turn;
+/* The pace of a while ago says nothing of what comes now. */
+static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
+    const struct shared *shared = set->shared;
+    uint32_t turn = atomic_load_explicit(&shared->turn, memory_order_relaxed);
+    uint32_t paced = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
+    bool is_old = (int32_t)(now - paced) > 2 * LOOKS_BACK_MS;
+    return turn < 1 || is_old ? 1 : turn > LONGEST ? LONGEST : turn;
 }
 
 /*
- * How many connections are one turn: one, and up to four where the workers take that many each in
- * ten milliseconds, which is soon enough for the turns to come round. To rotate costs two system
- * calls, a tenth of what a small answer costs altogether. So a burst after a pause, which may be of
- * connections that are kept for long, is dealt out one by one. And it is the same for all: whoever
- * had longer turns than others would have more of the work, and so longer turns. It stays one where
- * workers do not see each other's.
+ * How many connections are one turn, where so many were taken in that time: one, unless more than
+ * 2500 turns would end in a second. To rotate costs two system calls, a tenth of what a small
+ * answer costs altogether, and the next worker has nothing of its own in the CPU's caches. But
+ * never so many that a worker's turn does not come round in a tenth of a second.
  */
-static void choose_turn(const struct shard_set *set, uint32_t now) {
+static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
+    uint64_t for_pace = taken * 1000 / (TURNS_A_SECOND * milliseconds);
+    uint64_t for_round = taken * ROUND_MS / (milliseconds * (workers ? workers : 1));
+    uint64_t turn = 1 + (for_pace < for_round ? for_pace : for_round);
+    return turn < LONGEST ? (uint32_t)turn : LONGEST;
+}
+
+/*
+ * Chosen anew ten times a second, so that a burst after a pause, which may be of connections that
+ * are kept for long, is dealt out one by one. And it is the same for all: whoever had longer turns
+ * than others would have more of the work, and so longer turns. It stays one where workers do not
+ * see each other's.
+ */
+static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_t now) {
     struct shared *shared = set->shared;
     uint32_t since = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
     uint64_t turns = atomic_fetch_add_explicit(&shared->turns, 1, memory_order_relaxed) + 1;
-    uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
     bool is_over = (int32_t)(now - since) >= LOOKS_BACK_MS; /* another's clock may be ahead */
-    if (atomic_load_explicit(&shared->is_apart, memory_order_relaxed) || !is_over ||
+    if (!is_over || atomic_load_explicit(&shared->is_apart, memory_order_relaxed) ||
         !atomic_compare_exchange_strong(&shared->paced_ms, &since, now))
         return;
-    uint64_t taken_by_each = turns * turn_of(set) / (workers ? workers : 1);
-    uint64_t turn = 1 + taken_by_each * TURN_MS / (now - since);
-    atomic_store_explicit(&shared->turn, turn < LONGEST ? (uint32_t)turn : LONGEST,
+    uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
+    atomic_store_explicit(&shared->turn, turn_for(turns * turn, now - since, workers),
                           memory_order_relaxed);
     atomic_store_explicit(&shared->turns, 0, memory_order_relaxed);
 }
@@ -60,14 +73,15 @@ static void choose_turn(const struct shard_set *set, uint32_t now) {
 /* Whether that ends the worker's turn. */
 static bool is_last(const struct watch *watch, const struct shard_set *set, _Atomic uint32_t *taken,
                     uint32_t every) {
-    uint64_t now = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    uint32_t turn = turn_of(set);
-    if (atomic_fetch_add_explicit(taken, 1, memory_order_relaxed) + 1 <
-        (every > turn ? every : turn))
-        return false;
-    atomic_store_explicit(taken, 0, memory_order_relaxed);
-    choose_turn(set, (uint32_t)now);
-    return true;
+    uint32_t now =
+        (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+    uint32_t turn = turn_of(set, now);
+    uint32_t count = atomic_load_explicit(taken, memory_order_relaxed) + 1;
+    bool is_over = count >= (every > turn ? every : turn);
+    atomic_store_explicit(taken, is_over ? 0 : count, memory_order_relaxed);
+    if (is_over)
+        choose_turn(set, turn, now);
+    return is_over;
 }
 
 HOT void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard) {
