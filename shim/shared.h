@@ -81,7 +81,7 @@ struct shared {
     _Atomic uint32_t is_servers; /* 1: the server shards by itself */
     _Atomic int32_t kick_fd;   /* the number of the set's eventfd in its processes, for the tool */
     _Atomic uint32_t stuck_ms; /* when a stuck owner was last met, and all were told; 0: never */
-    _Atomic uint32_t turn;     /* how many connections are one turn, 1 to 16; 0: 1 */
+    _Atomic uint32_t turn;     /* how many connections are one turn, 1 to 64; 0: 1 */
     _Atomic uint32_t paced_ms; /* when that was chosen last */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */

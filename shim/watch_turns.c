@@ -26,21 +26,21 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
     atomic_store(&instance->work, true);
 }
 
-enum { LOOKS_BACK_MS = 100, TURNS_A_SECOND = 2500, ROUND_MS = 100, LONGEST = 16 };
+enum { LOOKS_BACK_MS = 25, OLD_MS = 100, TURNS_A_SECOND = 400, ROUND_MS = 100, LONGEST = 64 };
 
 /* The pace of a while ago says nothing of what comes now. */
 static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
     const struct shared *shared = set->shared;
     uint32_t turn = atomic_load_explicit(&shared->turn, memory_order_relaxed);
     uint32_t paced = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
-    bool is_old = (int32_t)(now - paced) > 2 * LOOKS_BACK_MS;
+    bool is_old = (int32_t)(now - paced) > OLD_MS;
     return turn < 1 || is_old ? 1 : turn > LONGEST ? LONGEST : turn;
 }
 
 /*
  * How many connections are one turn, where so many were taken in that time: one, unless more than
- * 2500 turns would end in a second. To rotate costs two system calls, a tenth of what a small
- * answer costs altogether, and the next worker has nothing of its own in the CPU's caches. But
+ * 400 turns would end in a second. To rotate costs two system calls, a tenth of what a small answer
+ * costs altogether, and a switch to a worker that has nothing of its own in the CPU's caches. But
  * never so many that a worker's turn does not come round in a tenth of a second.
  */
 static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
@@ -51,7 +51,7 @@ static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers
 }
 
 /*
- * Chosen anew ten times a second, so that a burst after a pause, which may be of connections that
+ * Chosen anew every few milliseconds, so that a burst after a pause, which may be of connections that
  * are kept for long, is dealt out one by one. And it is the same for all: whoever had longer turns
  * than others would have more of the work, and so longer turns. It stays one where workers do not
  * see each other's.
