@@ -9,19 +9,31 @@
  *   VAR(result, name, selector)                 a variadic one: (int, selector, ...), one word
  * follows
  *
+ * First those that a connection needs: their members of `real` lie on one cache line.
+ *
  * To hook another call: one row here, one function in the hook_*.c of its family, one test.
  */
 #ifndef UNHERD_CALLS_H
 #define UNHERD_CALLS_H
 
 #define UNHERD_CALLS(CALL, NIL, VAR)                                                               \
+    CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),           \
+         (fd, address, length, flags))                                                             \
+    CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length),                       \
+         (fd, address, length))                                                                    \
+    CALL(int, epoll_wait, (int epfd, struct epoll_event *events, int most, int timeout),           \
+         (epfd, events, most, timeout))                                                            \
+    CALL(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event),                    \
+         (epfd, op, fd, event))                                                                    \
+    CALL(int, close, (int fd), (fd))                                                               \
+    CALL(int, poll, (struct pollfd * list, nfds_t count, int timeout), (list, count, timeout))     \
+    CALL(int, select,                                                                              \
+         (int count, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *timeout), \
+         (count, readable, writable, except, timeout))                                             \
+    VAR(int, fcntl, int)                                                                           \
     CALL(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                    \
          (fd, address, length))                                                                    \
     CALL(int, listen, (int fd, int backlog), (fd, backlog))                                        \
-    CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length),                       \
-         (fd, address, length))                                                                    \
-    CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),           \
-         (fd, address, length, flags))                                                             \
     CALL(int, shutdown, (int fd, int how), (fd, how))                                              \
     CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                 \
          (fd, address, length))                                                                    \
@@ -44,10 +56,6 @@
          (fd, messages, count, flags, timeout))                                                    \
     CALL(int, epoll_create, (int size), (size))                                                    \
     CALL(int, epoll_create1, (int flags), (flags))                                                 \
-    CALL(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event),                    \
-         (epfd, op, fd, event))                                                                    \
-    CALL(int, epoll_wait, (int epfd, struct epoll_event *events, int most, int timeout),           \
-         (epfd, events, most, timeout))                                                            \
     CALL(int, epoll_pwait,                                                                         \
          (int epfd, struct epoll_event *events, int most, int timeout, const sigset_t *mask),      \
          (epfd, events, most, timeout, mask))                                                      \
@@ -55,7 +63,6 @@
          (int epfd, struct epoll_event *events, int most, const struct timespec *timeout,          \
           const sigset_t *mask),                                                                   \
          (epfd, events, most, timeout, mask))                                                      \
-    CALL(int, poll, (struct pollfd * list, nfds_t count, int timeout), (list, count, timeout))     \
     CALL(int, ppoll,                                                                               \
          (struct pollfd * list, nfds_t count, const struct timespec *timeout,                      \
           const sigset_t *mask),                                                                   \
@@ -66,20 +73,15 @@
          (struct pollfd * list, nfds_t count, const struct timespec *timeout,                      \
           const sigset_t *mask, size_t room),                                                      \
          (list, count, timeout, mask, room))                                                       \
-    CALL(int, select,                                                                              \
-         (int count, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *timeout), \
-         (count, readable, writable, except, timeout))                                             \
     CALL(int, pselect,                                                                             \
          (int count, fd_set *readable, fd_set *writable, fd_set *except,                           \
           const struct timespec *timeout, const sigset_t *mask),                                   \
          (count, readable, writable, except, timeout, mask))                                       \
-    CALL(int, close, (int fd), (fd))                                                               \
     CALL(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))       \
     NIL(closefrom, (int first), (first))                                                           \
     CALL(int, dup, (int fd), (fd))                                                                 \
     CALL(int, dup2, (int fd, int target), (fd, target))                                            \
     CALL(int, dup3, (int fd, int target, int flags), (fd, target, flags))                          \
-    VAR(int, fcntl, int)                                                                           \
     VAR(int, fcntl64, int)                                                                         \
     VAR(int, ioctl, ioctl_request)                                                                 \
     CALL(int, execve, (const char *path, char *const *words, char *const *environment),            \

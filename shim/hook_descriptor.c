@@ -13,14 +13,16 @@
 
 /* ---- closing ---- */
 
-HOT HOOK int close(int fd) {
-    unsigned entry = fd_entry(fd);
-    if (LIKELY(entry == FD_OTHER))
-        return real.close(fd);
+RARE static int close_ours(int fd, unsigned entry) {
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
     descriptor_closing(fd);
     return real.close(fd);
+}
+
+HOT HOOK int close(int fd) {
+    unsigned entry = fd_entry(fd);
+    return LIKELY(entry == FD_OTHER) ? real.close(fd) : close_ours(fd, entry);
 }
 
 /*

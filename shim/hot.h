@@ -8,4 +8,7 @@
 
 #define HOT __attribute__((hot))
 
+/* And what is rare stays out of them: it is not inlined there, nor does it lie in between. */
+#define RARE __attribute__((cold, noinline))
+
 #endif

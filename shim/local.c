@@ -80,7 +80,7 @@ bool local_start(void) {
 }
 
 /* Straight to the kernel: the number is asked after a fork that no library saw. */
-static pid_t kernel_pid(void) {
+RARE static pid_t kernel_pid(void) {
     return (pid_t)real.syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
@@ -107,7 +107,7 @@ bool local_is_confined(void) {
     return atomic_load_explicit(&is_confined, memory_order_relaxed);
 }
 
-static void guard_sleep(void) {
+RARE static void guard_sleep(void) {
     int saved = errno;
     real.syscall(SYS_futex, (long)&here()->guard, FUTEX_WAIT_PRIVATE, GUARD_WANTED, 0, 0, 0);
     errno = saved;

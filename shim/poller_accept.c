@@ -41,7 +41,7 @@ static bool blocks_itself(const struct shard *own, int fd) {
            socket_is_still(fd, &cookie);
 }
 
-HOT static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
+static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
     struct timespec limit = {0};
     struct timespec end = {0};
     bool is_first = true;

@@ -46,7 +46,7 @@ UNHERD_CALLS(MISSING_CALL, MISSING_NIL, MISSING_VAR)
     }
 UNHERD_CALLS(EARLY_CALL, EARLY_NIL, EARLY_VAR)
 
-struct real_calls real = {
+_Alignas(64) struct real_calls real = {
 #define START_CALL(result, name, parameters, arguments) .name = early_##name,
 #define START_NIL(name, parameters, arguments) .name = early_##name,
 #define START_VAR(result, name, selector) .name = early_##name,

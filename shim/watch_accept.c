@@ -53,7 +53,7 @@ static bool is_exhausted(int error) {
  * The kernel says so before it looks at the queue: with nothing there, workers that have all no
  * descriptors left would wake each other without end.
  */
-static void pass_on_queued(const struct shard *own, const struct watch *watch, int own_fd) {
+RARE static void pass_on_queued(const struct shard *own, const struct watch *watch, int own_fd) {
     struct pollfd queue = {.fd = own_fd, .events = POLLIN};
     int saved = errno;
     if (watch ? shards_leave_some(watch) : real.poll(&queue, 1, 0) != 0)
@@ -82,7 +82,7 @@ HOT static int accept_as_worker(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-int watch_accept_unseen(const struct shard *own, const struct accept_call *call, bool is_plain) {
+RARE int watch_accept_unseen(const struct shard *own, const struct accept_call *call, bool is_plain) {
     struct shard_set *set = own->set;
     int place = attendant_blocks(set) ? attendant_place(set) : NO_PLACE;
     attendant_sleeps(set, place, true);

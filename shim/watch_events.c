@@ -35,13 +35,13 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
 }
 
 /*
- * Whether an event is the kick and nothing of the server's. At most one event is taken for each
- * kick that was made, so that even a server that gives a connection the listener's data loses
- * nothing.
+ * Whether an event with EPOLLOUT is the kick and nothing of the server's. At most one event is
+ * taken for each kick that was made, so that even a server that gives a connection the listener's
+ * data loses nothing.
  */
-static bool is_kick(struct watch *watch, const struct epoll_event *event) {
+static bool is_kick(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
-    if (!(event->events & EPOLLOUT) || !set || !watch->has_home)
+    if (!set || !watch->has_home)
         return false;
     if (atomic_load(&set->shared->kicks_started) == watch->kicks_seen)
         return false;
@@ -59,7 +59,7 @@ static bool is_kick(struct watch *watch, const struct epoll_event *event) {
  * first kick, which it gives to itself; where accept would block; and where the event would use up
  * EPOLLONESHOT.
  */
-static bool becomes_event(struct watch *watch, struct epoll_event *event) {
+RARE static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     bool is_first = watch->kicks_noticed++ == 0;
     struct shard own = watch_shard(watch); /* which another thread may have ended meanwhile */
     if (is_first || !own.set || (watch->asked & EPOLLONESHOT) || !(watch->asked & EPOLLIN) ||
@@ -72,9 +72,9 @@ static bool becomes_event(struct watch *watch, struct epoll_event *event) {
 }
 
 /* The event names its watch by the data alone, which several listeners may share. */
-static struct watch *kicked(const struct instance *instance, const struct epoll_event *event) {
+RARE static struct watch *kicked(const struct instance *instance, uint64_t data) {
     WATCHES_OF (watch, instance)
-        if (atomic_load(&watch->data) == event->data.u64 && is_kick(watch, event))
+        if (atomic_load(&watch->data) == data && is_kick(watch))
             return watch;
     return NULL;
 }
@@ -83,7 +83,7 @@ static struct watch *kicked(const struct instance *instance, const struct epoll_
  * EPOLLONESHOT: of all the threads that were told, one may tell the server. Of several processes on
  * one instance each tells its own, until the first MOD leaves it to the kernel.
  */
-static bool disarm(struct watch *watch) {
+RARE static bool disarm(struct watch *watch) {
     if (!instance_is_mine(watch->instance))
         return true;
     if (!atomic_exchange(&watch->armed, false))
@@ -97,14 +97,16 @@ static bool disarm(struct watch *watch) {
     return true;
 }
 
-/* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
-static uint32_t completed(const struct watch *watch, uint32_t events) {
-    uint32_t missing = 0;
+RARE static uint32_t events_at_end(const struct watch *watch) {
     struct pollfd now = {.fd = watch->fd, .events = POLLRDHUP | POLLPRI};
-    if (events & EPOLLIN)
-        missing |= EPOLLRDNORM;
-    if ((events & EPOLLHUP) && real.poll(&now, 1, 0) > 0) /* it was shut down */
-        missing |= (uint16_t)now.revents;
+    return real.poll(&now, 1, 0) > 0 ? (uint16_t)now.revents : 0;
+}
+
+/* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
+HOT static uint32_t completed(const struct watch *watch, uint32_t events) {
+    uint32_t missing = (events & EPOLLIN) ? EPOLLRDNORM : 0;
+    if (events & EPOLLHUP) /* it was shut down */
+        missing |= events_at_end(watch);
     return events | (watch->asked & missing);
 }
 
@@ -153,10 +155,8 @@ static bool take_out_ended(struct watch *watch, const struct shard_set *set) {
  * listener's. Several watches may have the same data, and any one's own end is the server's to
  * know. True: there is nothing else in the event.
  */
-static bool is_neighbours_end(const struct instance *instance, struct epoll_event *event) {
+RARE static bool is_neighbours_end(const struct instance *instance, struct epoll_event *event) {
     bool any = false;
-    if (!(event->events & EPOLLHUP))
-        return false;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
         if (!set || atomic_load(&watch->data) != event->data.u64)
@@ -173,12 +173,13 @@ static bool is_neighbours_end(const struct instance *instance, struct epoll_even
 /* Whether the server is to see the event; it may be changed. */
 HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
                       struct epoll_event *place) {
-    struct watch *for_us = kicked(watch->instance, event);
+    struct watch *for_us =
+        (event->events & EPOLLOUT) ? kicked(watch->instance, event->data.u64) : NULL;
     if (for_us) {
         hits->kicked = for_us;
         return false;
     }
-    if (is_neighbours_end(watch->instance, event))
+    if ((event->events & EPOLLHUP) && is_neighbours_end(watch->instance, event))
         return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);

@@ -68,7 +68,7 @@ bool watch_renew(struct watch *watch, const struct shard_set *set) {
 }
 
 /* At once: under load a worker may be long in coming round to wait. */
-static void prove(struct shard_set *set) {
+RARE static void prove(struct shard_set *set) {
     bool all = true;
     if (local_is_borrowed() || !guard_enter())
         return;
@@ -85,7 +85,7 @@ HOT void watch_accepts(const struct shard *own) {
         prove(own->set);
 }
 
-static void make_plain(struct watch *watch) {
+RARE static void make_plain(struct watch *watch) {
     static atomic_bool said;
     if (!guard_enter())
         return;

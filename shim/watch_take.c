@@ -27,7 +27,7 @@
  * could take what this one has seen and leave it to sleep in the kernel, deaf to its home. Refused
  * is as good as empty: the other takes it.
  */
-static int take_from_blocking(struct shard_set *set, const struct accept_call *call) {
+RARE static int take_from_blocking(struct shard_set *set, const struct accept_call *call) {
     struct pollfd own = {.fd = call->fd, .events = POLLIN};
     int cancel;
     int fd = nothing();

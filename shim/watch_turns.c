@@ -51,12 +51,12 @@ static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers
 }
 
 /*
- * Chosen anew every few milliseconds, so that a burst after a pause, which may be of connections that
- * are kept for long, is dealt out one by one. And it is the same for all: whoever had longer turns
- * than others would have more of the work, and so longer turns. It stays one where workers do not
- * see each other's.
+ * Chosen anew every few milliseconds, so that a burst after a pause, which may be of connections
+ * that are kept for long, is dealt out one by one. And it is the same for all: whoever had longer
+ * turns than others would have more of the work, and so longer turns. It stays one where workers do
+ * not see each other's.
  */
-static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_t now) {
+RARE static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_t now) {
     struct shared *shared = set->shared;
     uint32_t since = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
     uint64_t turns = atomic_fetch_add_explicit(&shared->turns, 1, memory_order_relaxed) + 1;
@@ -71,10 +71,9 @@ static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_t now
 }
 
 /* Whether that ends the worker's turn. */
-static bool is_last(const struct watch *watch, const struct shard_set *set, _Atomic uint32_t *taken,
-                    uint32_t every) {
-    uint32_t now =
-        (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
+HOT static bool is_last(const struct watch *watch, const struct shard_set *set,
+                        _Atomic uint32_t *taken, uint32_t every) {
+    uint32_t now = (uint32_t)atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
     uint32_t turn = turn_of(set, now);
     uint32_t count = atomic_load_explicit(taken, memory_order_relaxed) + 1;
     bool is_over = count >= (every > turn ? every : turn);
@@ -99,7 +98,7 @@ HOT void turns_count_stolen(struct watch *watch, const struct shard_set *set, in
 
 /* Whether the kernel has told the instance of connections, asked without a wait. A kick that comes
  * along is not reported again. */
-static bool is_told_now(const struct watch *watch) {
+RARE static bool is_told_now(const struct watch *watch) {
     struct epoll_event events[16];
     bool is_told = false;
     int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
@@ -118,8 +117,8 @@ static bool is_told_now(const struct watch *watch) {
  * not told is that worker's: there is nothing to be had. A worker that was passed over, because it
  * was busy, was told too.
  */
-bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
-                       const struct shard *own) {
+HOT bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
+                           const struct shard *own) {
     if (!watch->instance->is_own || !instance_is_mine(watch->instance) ||
         set_mode(own->set) != MODE_EXCLUSIVE)
         return false;

@@ -28,7 +28,7 @@ static void rotate_where_due(struct watch *watch) {
     }
 }
 
-static void prepare(struct watch *watch, bool sleeps) {
+RARE static void prepare(struct watch *watch, bool sleeps) {
     shards_repair(watch);
     if (!watch->begun) {
         shards_begin(watch);
@@ -44,7 +44,7 @@ static void prepare(struct watch *watch, bool sleeps) {
  * What another was told of, and left, nobody else knows: the other ended, which the kick says, or
  * it took something else, and waits no more, since one worker at a time does, perhaps.
  */
-static void look_for_leavings(struct watch *watch) {
+RARE static void look_for_leavings(struct watch *watch) {
     struct shard_set *set = atomic_load(&watch->set);
     if (!set || !watch->begun || (set->count == 1 && set_mode(set) == MODE_OFF))
         return;
@@ -58,12 +58,10 @@ static void look_for_leavings(struct watch *watch) {
         atomic_store(&watch->found_in, atomic_load(&watch->instance->waits));
 }
 
-/* Between two waits the instance changes only here; with no work there is no lock and no call.
- * sleeps: the wait is for some time, and not only to ask what there is. */
-HOT static void prepare_all(struct instance *instance, bool sleeps) {
-    bool is_due =
-        atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance);
-    if (!is_due || !instance_is_mine(instance) || !guard_enter())
+/* Between two waits the instance changes only here. sleeps: the wait is for some time, and not only
+ * to ask what there is. */
+RARE static void prepare_all(struct instance *instance, bool sleeps) {
+    if (!instance_is_mine(instance) || !guard_enter())
         return;
     atomic_store(&instance->work, false);
     atomic_store(&instance->deaf, false);
@@ -79,7 +77,7 @@ HOT static void prepare_all(struct instance *instance, bool sleeps) {
 }
 
 /* Takes part in finding out whether two workers ever wait at once. */
-static void probe(const struct instance *instance, bool begins) {
+RARE static void probe(const struct instance *instance, bool begins) {
     uint64_t who = (uint64_t)(instance_index(instance) + 1) << 32 | (uint32_t)local_pid();
     WATCHES_OF (watch, instance) {
         struct shard_set *set = atomic_load(&watch->set);
@@ -107,7 +105,9 @@ HOT static void remember_kicks(const struct instance *instance) {
 HOT static bool begin(struct instance *instance, bool sleeps) {
     if (!sleeps && atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
         stand_back_ends(instance);
-    prepare_all(instance, sleeps);
+    /* With no work there is no lock and no call. */
+    if (atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance))
+        prepare_all(instance, sleeps);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
     if (probing && instance_is_mine(instance)) {
         atomic_store(&instance->probing, false); /* set again before the next, if still unproven */
@@ -121,7 +121,7 @@ HOT static bool begin(struct instance *instance, bool sleeps) {
 /* ---- the wait ---- */
 
 /* What the kernel would report of the watches that it no longer knows of. */
-static int look_at_deaf(const struct instance *instance, const struct wait_call *call) {
+RARE static int look_at_deaf(const struct instance *instance, const struct wait_call *call) {
     int count = 0;
     WATCHES_OF (watch, instance) {
         struct shard own = watch_shard(watch);
@@ -153,7 +153,7 @@ HOT static int wait_a_turn(struct wait_call *call, int milliseconds, bool *is_sh
 
 /* In short turns, since no connection would end it; before the next, the registration is tried
  * again. */
-static int wait_deaf(const struct instance *instance, struct wait_call *call) {
+RARE static int wait_deaf(const struct instance *instance, struct wait_call *call) {
     bool is_shortened;
     int count = wait_a_turn(call, 50, &is_shortened);
     if (count == 0)
@@ -221,13 +221,10 @@ HOT static void note_wait(struct instance *instance, bool begins) {
     }
 }
 
-/* One wait; -2 stands for "nothing but our own events: wait on". */
-HOT static int wait_once(struct instance *instance, struct wait_call *call) {
-    bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
-    note_wait(instance, true);
-    int count = wait_in(instance, call);
+/* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
+HOT static int look_through(struct instance *instance, const struct wait_call *call, int count,
+                            bool probing) {
     int saved = errno;
-    note_wait(instance, false);
     if (probing)
         probe(instance, false);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)) {
@@ -237,6 +234,17 @@ HOT static int wait_once(struct instance *instance, struct wait_call *call) {
     }
     errno = saved;
     return count;
+}
+
+/* One wait; -2 stands for "nothing but our own events: wait on". */
+HOT static int wait_once(struct instance *instance, struct wait_call *call) {
+    bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
+    note_wait(instance, true);
+    int count = wait_in(instance, call);
+    note_wait(instance, false); /* which makes no call that could fail */
+    return probing || (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
+               ? look_through(instance, call, count, probing)
+               : count;
 }
 
 enum {
