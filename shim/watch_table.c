@@ -56,7 +56,7 @@ static struct instance *instance_make(int epfd) {
         instance->forks = local_forks();
         instance->references = 1;
         instance->is_own = fd_kind_of(fd_entry(epfd)) == FD_HIDDEN;
-        atomic_store(&instance->first, NO_WATCH);
+        atomic_store(&instance->first, NULL);
         fd_set_entry(epfd, instance->is_own ? FD_HIDDEN : FD_INSTANCE,
                      instance->is_own ? i + 1 : i);
         return instance;
@@ -115,7 +115,7 @@ struct watch *watch_make(struct instance *instance, int fd, const struct shard *
         watch->fd = fd;
         atomic_store(&watch->armed, true);
         atomic_store(&watch->set, own->set);
-        atomic_store(&instance->first, i);
+        atomic_store(&instance->first, watch);
         if (i >= watch_end())
             atomic_store(&watches_used, i + 1);
         return watch;
@@ -124,9 +124,9 @@ struct watch *watch_make(struct instance *instance, int fd, const struct shard *
 }
 
 void watch_free(struct watch *watch) {
-    _Atomic int *link = &watch->instance->first;
-    while (watch_at(atomic_load(link)) && watch_at(atomic_load(link)) != watch)
-        link = &watch_at(atomic_load(link))->next;
+    _Atomic(struct watch *) *link = &watch->instance->first;
+    while (atomic_load(link) && atomic_load(link) != watch)
+        link = &atomic_load(link)->next;
     atomic_store(link, atomic_load(&watch->next));
     atomic_store(&watch->set, NULL);
 }

@@ -18,12 +18,14 @@
 #include "shard_set.h"
 #include "stats.h"
 
-enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096, NO_WATCH = -1 };
+enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096 };
+
+struct watch;
 
 struct instance {
     _Alignas(64) _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one
                                          leave it later */
-    _Atomic int first;                /* its watches, by index, linked through next */
+    _Atomic(struct watch *) first;    /* its watches, linked through next */
     _Atomic int epfd;    /* the server's number at the time of the first registration */
     _Atomic pid_t pid;   /* whose it is; a child that goes on using it only reads */
     _Atomic bool is_own; /* the library's: it stands for a thread in poll() or select() */
@@ -63,7 +65,7 @@ struct pace {
 struct watch {
     _Alignas(64) _Atomic(struct shard_set *) set; /* NULL: the record is free */
     _Atomic(struct instance *) instance; /* never NULL again: another thread may be looking */
-    _Atomic int next;
+    _Atomic(struct watch *) next;
     _Atomic int own;  /* the shard that the server's number is */
     _Atomic int fd;   /* that number */
     _Atomic int home; /* its shard; the server's own while it has none */
@@ -174,7 +176,7 @@ static inline struct shard watch_shard(const struct watch *watch) {
 }
 
 #define WATCHES_OF(each, instance)                                                                 \
-    for (struct watch *each = watch_at(atomic_load(&(instance)->first)); each;                     \
-         each = watch_at(atomic_load(&each->next)))
+    for (struct watch *each = atomic_load(&(instance)->first); each;                               \
+         each = atomic_load(&each->next))
 
 #endif

@@ -199,7 +199,8 @@ static void note_absence(struct instance *instance, uint64_t now) {
         atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
 }
 
-HOT static void note_wait(struct instance *instance, bool begins) {
+/* When that was, by clock_coarse_ms(). */
+HOT static uint64_t note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
     unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
@@ -217,8 +218,9 @@ HOT static void note_wait(struct instance *instance, bool begins) {
         if (is_in)
             worker_is_there(set, watch->home);
         else
-            worker_goes_to_work(set, watch->home);
+            worker_goes_to_work(set, watch->home, now);
     }
+    return now;
 }
 
 /* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
@@ -236,10 +238,13 @@ HOT static int look_through(struct instance *instance, const struct wait_call *c
     return count;
 }
 
-/* One wait; -2 stands for "nothing but our own events: wait on". */
-HOT static int wait_once(struct instance *instance, struct wait_call *call) {
+/* One wait; *began: when the first did, or 0 before that. -2 stands for "nothing but our own
+ * events: wait on". */
+HOT static int wait_once(struct instance *instance, struct wait_call *call, uint64_t *began) {
     bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
-    note_wait(instance, true);
+    uint64_t now = note_wait(instance, true);
+    if (!*began)
+        *began = now;
     int count = wait_in(instance, call);
     note_wait(instance, false); /* which makes no call that could fail */
     return probing || (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
@@ -271,28 +276,34 @@ static void count_wait(struct instance *instance) {
                           memory_order_relaxed);
 }
 
+/* What is left of the time that the server asked for, once a wait, the first of which began then,
+ * has brought nothing for it; false: nothing. The clock that told when is behind by its resolution
+ * at the most: so much too late all may end, but never too soon. */
+RARE static bool take_off(struct wait_call *call, struct timespec asked, uint64_t began) {
+    struct timespec resolution = {0};
+    struct timespec start = {(time_t)(began / 1000), (long)(began % 1000) * 1000000};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+    struct timespec end = clock_plus(clock_plus(start, resolution, 1), asked, 1);
+    struct timespec left = clock_plus(end, clock_now(), -1);
+    call->timeout = (struct timespec){0};
+    if (!clock_is_positive(asked) || !clock_is_positive(left))
+        return false;
+    call->timeout = clock_is_positive(clock_plus(asked, left, -1)) ? left : asked;
+    return true;
+}
+
 HOT int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
     if (call->timeout.tv_sec > FOREVER_SECONDS)
         call->has_timeout = false;
-    bool is_timed = call->has_timeout && clock_is_positive(call->timeout);
-    struct timespec end = {0};
-    if (is_timed)
-        end = clock_plus(clock_now(), call->timeout, 1);
     count_waiting(instance, 1);
     count_wait(instance);
     int count;
     int looks = 0;
-    while ((count = wait_once(instance, call)) == -2 && looks < LAST_LOOKS) {
-        if (!call->has_timeout)
-            continue;
-        if (is_timed)
-            call->timeout = clock_plus(end, clock_now(), -1);
-        is_timed = is_timed && clock_is_positive(call->timeout);
-        if (!is_timed)
-            call->timeout = (struct timespec){0};
-        looks += !is_timed;
-    }
+    uint64_t began = 0;
+    struct timespec asked = call->timeout;
+    while ((count = wait_once(instance, call, &began)) == -2 && looks < LAST_LOOKS)
+        looks += call->has_timeout && !take_off(call, asked, began);
     if (count == -2)
         count = 0;
     count_waiting(instance, -1);

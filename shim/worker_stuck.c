@@ -46,8 +46,8 @@ HOT void worker_is_there(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->at_work_since, 0);
 }
 
-HOT void worker_goes_to_work(const struct shard_set *set, int shard) {
-    put(&shard_of(set, shard)->at_work_since, milliseconds());
+HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now) {
+    put(&shard_of(set, shard)->at_work_since, (uint32_t)now | 1U);
 }
 
 bool worker_comes_soon(const struct shard_set *set, int shard) {

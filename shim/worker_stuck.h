@@ -16,8 +16,8 @@ void worker_took_home(const struct shard_set *set, int shard);
 /* It begins to wait for what comes there, or another thread does still. */
 void worker_is_there(const struct shard_set *set, int shard);
 
-/* It waits no more, nor does another thread of its instance. */
-void worker_goes_to_work(const struct shard_set *set, int shard);
+/* It waits no more, nor does another thread of its instance; now by clock_coarse_ms(). */
+void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now);
 
 /* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
  * see that itself. */

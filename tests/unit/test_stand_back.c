@@ -183,9 +183,9 @@ static bool goes_on_after(uint64_t milliseconds) {
 
 static void it_goes_on_while_owners_come(void **state) {
     (void)state;
-    worker_goes_to_work(&set, 1);
+    worker_goes_to_work(&set, 1, clock_coarse_ms());
     worker_is_there(&set, 1);
-    worker_goes_to_work(&set, 2);
+    worker_goes_to_work(&set, 2, clock_coarse_ms());
     assert_true(goes_on_after(0));
     worker_is_there(&set, 2);
     assert_true(goes_on_after(150));
@@ -193,7 +193,7 @@ static void it_goes_on_while_owners_come(void **state) {
 
 static void an_owner_that_does_not_come_ends_it(void **state) {
     (void)state;
-    worker_goes_to_work(&set, 2);
+    worker_goes_to_work(&set, 2, clock_coarse_ms());
     assert_false(goes_on_after(150));
     assert_false(atomic_load(&watch->pace.stands_back));
 }
@@ -201,7 +201,7 @@ static void an_owner_that_does_not_come_ends_it(void **state) {
 /* It watches that one already, since it is stuck, or an orphan. */
 static void an_owner_that_it_stands_in_for_does_not(void **state) {
     (void)state;
-    worker_goes_to_work(&set, 2);
+    worker_goes_to_work(&set, 2, clock_coarse_ms());
     bits_add(&watch->registered, 2);
     assert_true(goes_on_after(150));
     bits_remove(&watch->registered, 2);

@@ -340,7 +340,7 @@ static void all_are_told_once_in_a_while(void **state) {
 /* Nothing needs to be stolen from it, as a whole row may be stuck. */
 static void a_worker_that_went_to_work_long_ago_is_stuck(void **state) {
     (void)state;
-    worker_goes_to_work(&set, 1);
+    worker_goes_to_work(&set, 1, clock_coarse_ms());
     assert_true(worker_comes_soon(&set, 1));
     wait_until_stuck(1);
     assert_false(worker_comes_soon(&set, 1));
