@@ -13,7 +13,10 @@
 #include "worker.h"
 #include "worker_stuck.h"
 
-enum { WINDOW_MS = 40, TAKEN_LEAST = 8, STOLEN_PART = 8, STOLEN_LEAST = 2, CROWDED_PART = 8 };
+/* How long a worker is looked at before it stands back, and while it does. */
+enum { WINDOW_MS = 40, WINDOW_BACK_MS = 160, RECENT_MS = 400 };
+
+enum { TAKEN_LEAST = 8, STOLEN_PART = 8, STOLEN_LEAST = 2, CROWDED_PART = 8 };
 
 static void count(_Atomic uint32_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
@@ -51,47 +54,55 @@ bool stand_back_after(const struct stand_back_window *window, bool stood_back) {
     return is_worth_it(window) && is_crowded(window, 1);
 }
 
+/* Of a thread, in ns; NULL: not known. */
+struct times {
+    const void *thread;
+    uint64_t ran, delayed;
+};
+
 /* Of this thread: time on a CPU and time waiting for one, in ns (the kernel's
  * Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat). Not by open(), where a thread
  * may be cancelled; and not where a filter may kill whoever opens anything. */
-static bool read_times(uint64_t *ran, uint64_t *delayed) {
+static struct times read_times(void) {
+    struct times times = {0};
     char text[64];
     char *end;
     if (local_is_confined())
-        return false;
+        return times;
     long fd = real.syscall(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/schedstat",
                            O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (fd < 0)
-        return false;
+        return times;
     long length = real.syscall(SYS_read, fd, (long)text, sizeof text - 1, 0, 0, 0);
     real.close((int)fd);
     text[length > 0 ? length : 0] = '\0';
-    *ran = strtoull(text, &end, 10);
-    *delayed = strtoull(end, &end, 10);
-    return *ran > 0;
+    times.ran = strtoull(text, &end, 10);
+    times.delayed = strtoull(end, &end, 10);
+    times.thread = times.ran ? &watch_current : NULL;
+    return times;
 }
 
-/* From now on; whether the times were read when it began. */
-static void begin_window(struct watch *watch, uint64_t now, bool reads_times) {
+static void begin_window(struct watch *watch, uint64_t now, const struct times *times) {
     struct pace *pace = &watch->pace;
     atomic_store_explicit(&pace->home, 0, memory_order_relaxed);
     atomic_store_explicit(&pace->stolen, 0, memory_order_relaxed);
     pace->since_ms = now;
-    pace->thread = reads_times && read_times(&pace->ran, &pace->delayed) ? &watch_current : NULL;
+    pace->thread = times->thread;
+    pace->ran = times->ran;
+    pace->delayed = times->delayed;
 }
 
 /* The times that are of use are this thread's, from the window's beginning to now. */
-static struct stand_back_window window_of(const struct watch *watch, uint64_t now) {
+static struct stand_back_window window_of(const struct watch *watch, uint64_t now,
+                                          const struct times *times) {
     const struct pace *pace = &watch->pace;
     struct stand_back_window window = {.home = atomic_load(&pace->home),
                                        .stolen = atomic_load(&pace->stolen),
                                        .lasted = (now - pace->since_ms) * 1000000};
-    uint64_t ran;
-    uint64_t delayed;
-    window.is_timed = pace->thread == &watch_current && read_times(&ran, &delayed);
+    window.is_timed = times->thread && pace->thread == times->thread;
     if (window.is_timed) {
-        window.ran = ran - pace->ran;
-        window.delayed = delayed - pace->delayed;
+        window.ran = times->ran - pace->ran;
+        window.delayed = times->delayed - pace->delayed;
     }
     return window;
 }
@@ -167,14 +178,15 @@ static bool decides(struct watch *watch, const struct shard_set *set, uint64_t n
     bool stood_back = atomic_load(&watch->pace.stands_back);
     if (atomic_exchange(&watch->pace.ends, false) || !may_stand_back(watch, set) ||
         !is_alone(watch->instance) || misses_owner(watch, set)) {
-        begin_window(watch, now, false);
+        begin_window(watch, now, &(struct times){0});
         return false;
     }
-    if (stood_back && !is_over(watch, now, WINDOW_MS))
+    if (stood_back && !is_over(watch, now, WINDOW_BACK_MS))
         return true;
-    struct stand_back_window window = window_of(watch, now);
-    bool is_recent = !is_over(watch, now, (uint64_t)WINDOW_MS * 4);
-    begin_window(watch, now, true);
+    struct times times = read_times();
+    struct stand_back_window window = window_of(watch, now, &times);
+    bool is_recent = !is_over(watch, now, RECENT_MS);
+    begin_window(watch, now, &times);
     return is_recent && stand_back_after(&window, stood_back);
 }
 
