@@ -89,19 +89,19 @@ struct shared {
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */
-    _Atomic uint32_t slow_ms;   /* when an owner was last seen to leave its shard to others, or the
-                                   tool changed the policy; 0: never */
-    _Atomic uint32_t woken;     /* 1: waiters were woken by way of shutdown() */
-    _Atomic uint32_t shut;      /* 1: the server shut its listener down; no spare may listen */
-    _Atomic uint32_t handed;    /* 1: it gave it to another process; no further spare may listen */
-    _Atomic uint32_t workers;   /* that ever began to wait, less those that stopped in good order */
-    _Atomic uint32_t is_apart;  /* 1: other workers have memories of their own */
-    _Atomic uint32_t pollers;   /* processes and threads that ever polled the listener */
-    uint32_t mode;              /* enum mode: what became of the listener when it was adopted */
+    _Atomic uint32_t slow_ms;  /* when an owner was last seen to leave its shard to others, or the
+                                  tool changed the policy; 0: never */
+    _Atomic uint32_t woken;    /* 1: waiters were woken by way of shutdown() */
+    _Atomic uint32_t shut;     /* 1: the server shut its listener down; no spare may listen */
+    _Atomic uint32_t handed;   /* 1: it gave it to another process; no further spare may listen */
+    _Atomic uint32_t workers;  /* that ever began to wait, less those that stopped in good order */
+    _Atomic uint32_t is_apart; /* 1: other workers have memories of their own */
+    _Atomic uint32_t pollers;  /* processes and threads that ever polled the listener */
+    uint32_t mode;             /* enum mode: what became of the listener when it was adopted */
     /* What all workers write, apart from what each of them reads for every connection. */
     _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
-    _Atomic uint32_t passes;    /* of connections to whoever waits for their shard, since ... */
-    _Atomic uint32_t passes_ms; /* ... then, or for 100 ms */
+    _Atomic uint32_t passes;       /* of connections to whoever waits for their shard, since ... */
+    _Atomic uint32_t passes_ms;    /* ... then, or for 100 ms */
     _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
     _Atomic uint64_t unattended;   /* accepts by those that found no place here */
     _Atomic uint64_t fallbacks[FALLBACKS];

@@ -82,7 +82,8 @@ HOT static int accept_as_worker(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-RARE int watch_accept_unseen(const struct shard *own, const struct accept_call *call, bool is_plain) {
+RARE int watch_accept_unseen(const struct shard *own, const struct accept_call *call,
+                             bool is_plain) {
     struct shard_set *set = own->set;
     int place = attendant_blocks(set) ? attendant_place(set) : NO_PLACE;
     attendant_sleeps(set, place, true);

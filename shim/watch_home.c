@@ -167,13 +167,12 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
-    struct seat seat = {.home = watch->home,
-                        .is_shared = watch->shares_home,
-                        .stands_back = atomic_load(&watch->pace.stands_back)};
+    struct seat seat = {.home = watch->home, .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;
     struct shard_bits stuck;
     struct shard_bits listening;
     bool unproven = false;
+    watch->seen_sharers = worker_sharers(set, watch->home);
     worker_listening(set, &listening);
     shards_of_process(set, &seat.ours);
     stuck_find(watch, set, &seat.ours, &stuck);

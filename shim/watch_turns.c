@@ -6,6 +6,14 @@
 #include "watch_shards.h"
 #include "worker.h"
 
+/* They come and go without a word, each of which would wake everybody. */
+static void note_sharers(struct watch *watch, const struct shard_set *set) {
+    if (!watch->has_home || watch->seen_sharers == worker_sharers(set, watch->home))
+        return;
+    watch->seen_generation = 0; /* it is to watch more neighbours, or fewer */
+    atomic_store(&watch->instance->work, true);
+}
+
 /*
  * To the end of the shard's queue of waiters, and at once, not before the next wait: whoever is not
  * woken for the next connection must not be told of it either, when it comes round to wait while
@@ -17,8 +25,10 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
     uint32_t wait = atomic_load_explicit(&instance->waits, memory_order_relaxed);
     bool is_first = atomic_exchange(&watch->rotated_in, wait) != wait;
     if (is_first && instance_is_mine(instance) && guard_enter()) {
-        if (atomic_load(&watch->set) == set) /* another thread may have ended it */
+        if (atomic_load(&watch->set) == set) { /* another thread may have ended it */
             shards_rotate(watch, shard);
+            note_sharers(watch, set);
+        }
         guard_leave();
         return;
     }
@@ -26,7 +36,7 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
     atomic_store(&instance->work, true);
 }
 
-enum { LOOKS_BACK_MS = 25, OLD_MS = 100, TURNS_A_SECOND = 400, ROUND_MS = 100, LONGEST = 64 };
+enum { LOOKS_BACK_MS = 25, OLD_MS = 100, TURNS_A_SECOND = 400, ROUND_MS = 200, LONGEST = 64 };
 
 /* The pace of a while ago says nothing of what comes now. */
 static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
@@ -41,7 +51,7 @@ static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
  * How many connections are one turn, where so many were taken in that time: one, unless more than
  * 400 turns would end in a second. To rotate costs two system calls, a tenth of what a small answer
  * costs altogether, and a switch to a worker that has nothing of its own in the CPU's caches. But
- * never so many that a worker's turn does not come round in a tenth of a second.
+ * never so many that a worker's turn does not come round in a fifth of a second.
  */
 static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
     uint64_t for_pace = taken * 1000 / (TURNS_A_SECOND * milliseconds);
@@ -91,8 +101,13 @@ HOT void turns_count_taken(struct watch *watch, const struct shard_set *set, int
         rotate(watch, set, shard);
 }
 
+/* Those who share a home go to the end of its line when their turns are over, behind the thieves.
+ * So that it is theirs nevertheless, a thief's turn there is one connection, and theirs are longer.
+ */
 HOT void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard) {
-    if (!watch_is_off(watch, set) && is_last(watch, set, &watch->stolen, 1))
+    if (watch_is_off(watch, set))
+        return;
+    if (worker_is_shared(set, shard) || is_last(watch, set, &watch->stolen, 1))
         rotate(watch, set, shard);
 }
 

@@ -74,8 +74,12 @@ void worker_unshare(const struct shard_set *set, int shard) {
     atomic_fetch_sub(&shard_of(set, shard)->sharers, 1);
 }
 
+uint32_t worker_sharers(const struct shard_set *set, int shard) {
+    return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed);
+}
+
 HOT bool worker_is_shared(const struct shard_set *set, int shard) {
-    return atomic_load_explicit(&shard_of(set, shard)->sharers, memory_order_relaxed) > 0;
+    return worker_sharers(set, shard) > 0;
 }
 
 void worker_listening(const struct shard_set *set, struct shard_bits *listening) {
@@ -93,13 +97,15 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
 }
 
 /*
- * Where there are more workers than shards the sharers of a home watch no more neighbours, all
- * together, than its owner does: else each of a thousand workers would watch every shard, be told
- * of what is queued there when it was busy, and look at that before each wait.
+ * Where there are more workers than shards those that sit at one watch no more neighbours, all
+ * together, than its owner would alone: else each of a thousand workers would watch every shard, be
+ * told of what is queued there when it was busy, and look at that before each wait. And each as
+ * many as the others, at least one: else whoever watches more would be given more.
  */
-static unsigned thieves(const struct shard_set *set, int home, bool shares_home) {
-    uint32_t sharers = atomic_load(&shard_of(set, home)->sharers);
-    return set_steal(set) / (shares_home && sharers ? sharers : 1);
+static unsigned thieves(const struct shard_set *set, int home) {
+    uint64_t sitting = UINT64_C(1) + worker_sharers(set, home); /* which anybody may have written */
+    unsigned most = (unsigned)(set_steal(set) / sitting);
+    return most || !set_steal(set) ? most : 1;
 }
 
 void worker_announce(struct shard_set *set, int shard) {
@@ -160,7 +166,7 @@ static void add_neighbours(const struct shard_set *set, int home, unsigned most,
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
-    unsigned most = thieves(set, seat->home, seat->is_shared);
+    unsigned most = thieves(set, seat->home);
     uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
     bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, most);

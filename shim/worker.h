@@ -37,7 +37,9 @@ int worker_least_shared(const struct shard_set *set);
 void worker_share(const struct shard_set *set, int shard);
 void worker_unshare(const struct shard_set *set, int shard);
 
-/* Whether several workers sit at that shard, so that they have to take turns. */
+/* How many workers sit at that shard beside its owner; and whether any do, so that they have to
+ * take turns. */
+uint32_t worker_sharers(const struct shard_set *set, int shard);
 bool worker_is_shared(const struct shard_set *set, int shard);
 
 /* The claims have changed, or the owner of `shard` registered anew: everybody is to look again. */
@@ -53,7 +55,6 @@ bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;
-    bool is_shared;
     bool stands_back; /* leaves its neighbours to themselves, for now */
     struct shard_bits ours;
 };
