@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "stats.h"
+#include "worker.h"
 
 /* Longer than an honest request keeps an owner from its shard; shorter than a client's patience. */
 enum { STUCK_MS = 100 };
@@ -74,9 +75,17 @@ bool worker_passes_on(const struct shard_set *set, int shard) {
     return true;
 }
 
+/* Where several sit they take turns with the thieves, although they are there. */
+static bool is_waited_for(const struct shard_set *set, int shard) {
+    return worker_is_shared(set, shard) &&
+           !atomic_load_explicit(&shard_of(set, shard)->at_work_since, memory_order_relaxed);
+}
+
 HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     uint32_t since = 0;
+    if (is_waited_for(set, shard))
+        return false;
     if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
         return false;
     if (is_past(since, now, SLOW_MS))
