@@ -83,7 +83,9 @@ measure_servers() {
   esac
   read -r count rate < <(of_server)
   count=$(part_of "$count")
-  drive --count "$((count / 10 + 1))" --parallel 64
+  # Not a server's first seconds: what it loads, claims and finds out about its load is done once.
+  drive --rate 500 --duration 1
+  drive --count "$((count / 2))" --parallel 64
   drive_kept --count "$count" --parallel 64
   note rate "$(decimal rate)"
   drive_kept --rate "$rate" --duration "$(part_of_time 1.5)" --poisson --seed "$ROUND"
