@@ -48,12 +48,12 @@ static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
 }
 
 /*
- * How many connections are one turn, where so many were taken in that time: one, unless more than
- * 400 turns would end in a second. To rotate costs two system calls, a tenth of what a small answer
- * costs altogether, and a switch to a worker that has nothing of its own in the CPU's caches. But
- * never so many that a worker's turn does not come round in a fifth of a second.
+ * One, unless more than 400 turns would end in a second. To rotate costs two system calls, a tenth
+ * of what a small answer costs altogether, and a switch to a worker that has nothing of its own in
+ * the CPU's caches. But never so many that a worker's turn does not come round in a fifth of a
+ * second.
  */
-static uint32_t turn_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
+uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
     uint64_t for_pace = taken * 1000 / (TURNS_A_SECOND * milliseconds);
     uint64_t for_round = taken * ROUND_MS / (milliseconds * (workers ? workers : 1));
     uint64_t turn = 1 + (for_pace < for_round ? for_pace : for_round);
@@ -75,7 +75,7 @@ RARE static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_
         !atomic_compare_exchange_strong(&shared->paced_ms, &since, now))
         return;
     uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
-    atomic_store_explicit(&shared->turn, turn_for(turns * turn, now - since, workers),
+    atomic_store_explicit(&shared->turn, turns_for(turns * turn, now - since, workers),
                           memory_order_relaxed);
     atomic_store_explicit(&shared->turns, 0, memory_order_relaxed);
 }

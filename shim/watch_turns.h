@@ -13,6 +13,9 @@
 void turns_count_taken(struct watch *watch, const struct shard_set *set, int shard);
 void turns_count_stolen(struct watch *watch, const struct shard_set *set, int shard);
 
+/* How many connections are one turn, where all workers took so many in so many milliseconds. */
+uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers);
+
 /* Whether what is queued is another worker's, who has just been woken for it. */
 bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
                        const struct shard *own);

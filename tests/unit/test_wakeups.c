@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fd_table.h"
 #include "lab.h"
 #include "local.h"
 #include "watch.h"
+#include "watch_turns.h"
 
 enum { WORKERS = 4, VISITS = 300 };
 
@@ -154,6 +156,36 @@ static void exclusive_wakes_one_and_all_in_turn(void **state) {
     stop();
 }
 
+/* Turns are so long, and were found to be so that many milliseconds ago. */
+static void set_turn(uint32_t turn, int64_t ago) {
+    atomic_store(&set.shared->paced_ms, (uint32_t)((int64_t)clock_coarse_ms() - ago));
+    atomic_store(&set.shared->turn, turn);
+}
+
+static void turns_are_longer_where_many_come(void **state) {
+    (void)state;
+    assert_int_equal(turns_for(0, 25, WORKERS), 1);
+    assert_int_equal(turns_for(9, 25, WORKERS), 1);
+    assert_int_equal(turns_for(100, 100, WORKERS), 3); /* a thousand a second */
+    assert_int_equal(turns_for(100, 100, 100), 3);
+    assert_int_equal(turns_for(100, 100, 200), 2); /* each comes round in time */
+    assert_int_equal(turns_for(100, 100, 201), 1);
+    assert_int_equal(turns_for(100, 100, 0), 3);
+    assert_int_equal(turns_for(1000000, 25, WORKERS), 64);
+}
+
+/* Found in the future, so that nobody chooses anew meanwhile. */
+static void a_turn_is_as_long_as_all_agreed(void **state) {
+    (void)state;
+    enum { TURN = 12 };
+    start(1);
+    set_turn(TURN, -1000000);
+    come();
+    assert_fair();
+    assert_in_range(counted(COUNT_ROTATIONS), VISITS / TURN - WORKERS, VISITS / TURN + 1);
+    stop();
+}
+
 /* Each has two to four of twelve; in turns of four one would have none. */
 static bool is_dealt_out(void) {
     for (int i = 0; i < WORKERS; i++)
@@ -162,14 +194,15 @@ static bool is_dealt_out(void) {
     return true;
 }
 
-/* Connections that come after a pause, as those do that are kept for long. On a busy machine a
- * worker may miss its turn: five attempts. */
+/* Connections that come after a pause, as those do that are kept for long, however long turns were
+ * before it. On a busy machine a worker may miss its turn: five attempts. */
 static void a_few_are_dealt_out_one_by_one(void **state) {
     (void)state;
     bool is_even = false;
     start(1);
     for (int attempt = 0; attempt < 5 && !is_even; attempt++) {
         *counters = (struct counters){0};
+        set_turn(64, 200);
         for (int i = 0; i < 3 * WORKERS; i++) {
             visit();
             moment();
@@ -186,6 +219,17 @@ static void the_owner_is_woken_and_nobody_else(void **state) {
     start(WORKERS);
     come();
     assert_in_range(counted(COUNT_STOLEN), 0, VISITS / 20);
+    stop();
+}
+
+/* Two sit at each of two shards, and go behind its thieves each time that their turns are over. */
+static void who_shares_a_home_has_most_of_it(void **state) {
+    (void)state;
+    start(WORKERS / 2);
+    set_turn(16, -1000000);
+    come();
+    assert_fair();
+    assert_in_range(counted(COUNT_STOLEN), 0, VISITS / 5);
     stop();
 }
 
@@ -255,6 +299,9 @@ static void a_neighbour_is_woken_when_the_owner_is_not_waiting(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exclusive_wakes_one_and_all_in_turn),
+        cmocka_unit_test(turns_are_longer_where_many_come),
+        cmocka_unit_test(a_turn_is_as_long_as_all_agreed),
+        cmocka_unit_test(who_shares_a_home_has_most_of_it),
         cmocka_unit_test(a_few_are_dealt_out_one_by_one),
         cmocka_unit_test(the_owner_is_woken_and_nobody_else),
         cmocka_unit_test(many_queues_become_one_and_many_again),
