@@ -65,10 +65,13 @@ void stats_leave(const struct shard_set *set, int place) {
 }
 
 bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) {
-    for (int i = 0; i < SHARED_WORKERS; i++) {
+    uint32_t left = atomic_load(&set->shared->workers); /* as in stats_waiting() */
+    for (int i = 0; i < SHARED_WORKERS && left; i++) {
         struct shared_worker *worker = &set->shared->worker[i];
-        if (i != place && atomic_load(&worker->pid) > 0 && atomic_load(&worker->is_in) &&
-            atomic_load(&worker->since_ms) <= then)
+        if (atomic_load(&worker->pid) <= 0 || !atomic_load(&worker->since_ms))
+            continue;
+        left--;
+        if (i != place && atomic_load(&worker->is_in) && atomic_load(&worker->since_ms) <= then)
             return true;
     }
     return false;

@@ -75,9 +75,8 @@ static bool is_worker(const struct watch *watch, const struct shard_set *set) {
 HOT static int accept_as_worker(const struct shard *own, struct watch *watch,
                                 const struct accept_call *call) {
     int fd = accept_as(own, watch, call);
-    if (fd >= 0 || errno == EAGAIN)
-        turns_note_counted(watch);
-    if (fd >= 0)
+    bool is_first = (fd >= 0 || errno == EAGAIN) && turns_note_counted(watch);
+    if (fd >= 0 && is_first) /* who goes on accepting without a wait does not hesitate */
         watch_note_hesitation(watch, own->set);
     return fd;
 }

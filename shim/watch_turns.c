@@ -155,7 +155,10 @@ void turns_count_empty(struct watch *watch, const struct shard_set *set) {
 }
 
 /* What is counted of this wait is counted. */
-HOT void turns_note_counted(struct watch *watch) {
+HOT bool turns_note_counted(struct watch *watch) {
     uint32_t wait = atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
-    atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
+    uint32_t before = atomic_load_explicit(&watch->counted_in, memory_order_relaxed);
+    if (before != wait)
+        atomic_store_explicit(&watch->counted_in, wait, memory_order_relaxed);
+    return before != wait;
 }
