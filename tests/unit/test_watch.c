@@ -325,6 +325,45 @@ static void kicks_show_as_nothing_but_readable(void **state) {
 
 /* ---- shared memory is untrusted ---- */
 
+/* Another worker has been waiting all the time. */
+static void pretend_another_idle(void) {
+    struct shared_worker *worker = &set.shared->worker[SHARED_WORKERS - 1];
+    atomic_store(&worker->pid, getppid());
+    atomic_store(&worker->since_ms, 1);
+    atomic_store(&worker->is_in, 1);
+    atomic_fetch_add(&set.shared->workers, 1);
+}
+
+/* Told of a connection, it accepts that so late. */
+static void accept_late(bool at_once_another) {
+    struct epoll_event events[8];
+    int visitors[] = {visit(), visit()};
+    assert_int_equal(wait_here(events, 5000), 1);
+    if (at_once_another)
+        close(accept_here());
+    usleep(80000);
+    int fd = accept_here();
+    assert_return_code(fd, errno);
+    close(fd);
+    if (!at_once_another)
+        close(accept_here());
+    close(visitors[0]);
+    close(visitors[1]);
+}
+
+static void who_goes_on_accepting_does_not_hesitate(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    _Atomic uint64_t *seen = &set.shared->fallbacks[FALLBACK_HESITATES];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    wait_here(events, 0);
+    pretend_another_idle();
+    accept_late(true);
+    assert_int_equal(atomic_load(seen), 0);
+    accept_late(false);
+    assert_int_equal(atomic_load(seen), 1);
+}
+
 static void garbage_is_survived(void **state) {
     (void)state;
     struct epoll_event events[8];
@@ -362,6 +401,7 @@ int main(void) {
         WATCHED(rdhup_and_pri_are_masked_and_put_back),
         WATCHED(a_delete_holds_until_the_next_add),
         WATCHED(kicks_show_as_nothing_but_readable),
+        WATCHED(who_goes_on_accepting_does_not_hesitate),
         WATCHED(garbage_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
