@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "clock.h"
 #include "fd_table.h"
 #include "lab.h"
 #include "local.h"
@@ -114,6 +115,16 @@ static void nothing_is_reported_without_a_connection(void **state) {
     assert_int_equal(wait_here(events, 0), 0); /* its own kick comes with the first wait */
     assert_int_equal(wait_here(events, 20), 0);
     assert_int_equal(wait_here(events, 0), 0);
+}
+
+/* The kick of its first wait is nothing to the server, whose time goes on. */
+static void a_wait_lasts_as_long_as_it_was_asked_for(void **state) {
+    (void)state;
+    struct epoll_event events[8];
+    ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
+    uint64_t before = clock_coarse_ms();
+    assert_int_equal(wait_here(events, 60), 0);
+    assert_in_range(clock_coarse_ms() - before, 50, UINT64_MAX); /* by a clock of 10 ms at most */
 }
 
 static void a_worker_claims_a_home_when_it_waits(void **state) {
@@ -392,6 +403,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WATCHED(errors_are_the_kernels),
         WATCHED(nothing_is_reported_without_a_connection),
+        WATCHED(a_wait_lasts_as_long_as_it_was_asked_for),
         WATCHED(a_worker_claims_a_home_when_it_waits),
         WATCHED(off_is_the_servers_own_registration),
         WATCHED(an_owner_comes_first_again),
