@@ -28,7 +28,7 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libunherd.so -Wl,-z,relro,-z,now,-z,noexecst
 # objects are ordinary ones too, for all else that is linked with them.
 AS_ONE := -flto=auto -ffat-lto-objects
 ifneq ($(SANITIZE),1)
-ifeq ($(shell $(CC) -Werror $(AS_ONE) -x c -c -o /dev/null /dev/null 2>&1),)
+ifeq ($(shell $(CC) -Werror $(AS_ONE) -shared -x c -o /dev/null /dev/null 2>&1),)
 SHIM_CFLAGS += $(AS_ONE)
 SHIM_LDFLAGS += $(AS_ONE) $(CFLAGS)
 endif

@@ -70,7 +70,7 @@ bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then) 
         struct shared_worker *worker = &set->shared->worker[i];
         if (atomic_load(&worker->pid) <= 0 || !atomic_load(&worker->since_ms))
             continue;
-        left--;
+        left -= atomic_load(&worker->id) != NO_INSTANCE; /* those that are not, are not counted */
         if (i != place && atomic_load(&worker->is_in) && atomic_load(&worker->since_ms) <= then)
             return true;
     }

@@ -151,6 +151,7 @@ void watch_process_ends(void) {
             set_pass_on(set, watch->frozen ? -1 : watch->fd);
         if (watch->has_home && !watch->shares_home)
             worker_release(set, watch->home);
+        shards_share_no_more(watch, set);
         stats_leave(set, watch->place);
         watch->place = NO_PLACE;
     }

@@ -54,8 +54,7 @@ static void find_home(struct watch *watch, struct shard_set *set) {
         home = set->is_servers ? watch->own : worker_least_shared(set);
     }
     settle(watch, home);
-    if (watch->shares_home)
-        worker_share(set, watch->home);
+    watch->number = watch->shares_home ? worker_share(set, watch->home) : 0;
     watch->has_home = true;
     say_home(watch);
     shards_register_kick(watch, set);
@@ -73,7 +72,7 @@ static void move_to_own_home(struct watch *watch, struct shard_set *set, uint32_
     int home = worker_claim(set, &ours, wanted_home(watch));
     if (home < 0)
         return;
-    worker_unshare(set, watch->home);
+    shards_share_no_more(watch, set);
     watch->shares_home = false;
     watch->home = home;
     stats_home(set, watch->place, home);
@@ -167,7 +166,9 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 }
 
 static void look_again(struct watch *watch, const struct shard_set *set) {
-    struct seat seat = {.home = watch->home, .stands_back = atomic_load(&watch->pace.stands_back)};
+    struct seat seat = {.home = watch->home,
+                        .number = watch->number,
+                        .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;
     struct shard_bits stuck;
     struct shard_bits listening;

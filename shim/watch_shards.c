@@ -221,12 +221,17 @@ static void log_counts(const struct shard_set *set, const struct watch *watch) {
              (unsigned)atomic_load(&counts[COUNT_EMPTY]));
 }
 
-static void leave_home(const struct watch *watch, struct shard_set *set) {
-    log_counts(set, watch);
-    if (watch->shares_home) {
+void shards_share_no_more(struct watch *watch, const struct shard_set *set) {
+    if (watch->number)
         worker_unshare(set, watch->home);
+    watch->number = 0;
+}
+
+static void leave_home(struct watch *watch, struct shard_set *set) {
+    log_counts(set, watch);
+    shards_share_no_more(watch, set);
+    if (watch->shares_home)
         return;
-    }
     stats_count_alone(set, watch->place, COUNT_RELEASES);
     worker_release(set, watch->home);
 }

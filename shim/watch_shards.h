@@ -92,6 +92,9 @@ void watch_note_hesitation(struct watch *watch, const struct shard_set *set);
 /* Nothing of the watch stays registered; its home, if it has one, stays claimed. */
 void shards_withdraw(struct watch *watch);
 
+/* The worker is not counted any more among those that share its home, if it was. */
+void shards_share_no_more(struct watch *watch, const struct shard_set *set);
+
 /* The watch ends: withdrawn, its home released, its record free. */
 void shards_end(struct watch *watch);
 

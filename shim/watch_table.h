@@ -113,6 +113,7 @@ struct watch {
     uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
     uint32_t seen_concurrent;  /* the set's `concurrent` then */
     uint32_t seen_sharers;     /* of its home, then */
+    uint32_t number;           /* its own among them; 0: it is not one */
     _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
     _Atomic bool kicks_itself;      /* the kick's own registration reports it once */

@@ -38,12 +38,18 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
 
 enum { LOOKS_BACK_MS = 25, OLD_MS = 100, TURNS_A_SECOND = 400, ROUND_MS = 200, LONGEST = 64 };
 
+/* By other workers' clocks too, which may be a little ahead; and far ahead is long ago. */
+static bool is_past(uint32_t then, uint32_t now, int32_t age) {
+    int32_t passed = (int32_t)(now - then);
+    return passed >= age || passed < -1000;
+}
+
 /* The pace of a while ago says nothing of what comes now. */
 static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
     const struct shared *shared = set->shared;
     uint32_t turn = atomic_load_explicit(&shared->turn, memory_order_relaxed);
     uint32_t paced = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
-    bool is_old = (int32_t)(now - paced) > OLD_MS;
+    bool is_old = is_past(paced, now, OLD_MS);
     return turn < 1 || is_old ? 1 : turn > LONGEST ? LONGEST : turn;
 }
 
@@ -70,8 +76,8 @@ RARE static void choose_turn(const struct shard_set *set, uint32_t turn, uint32_
     struct shared *shared = set->shared;
     uint32_t since = atomic_load_explicit(&shared->paced_ms, memory_order_relaxed);
     uint64_t turns = atomic_fetch_add_explicit(&shared->turns, 1, memory_order_relaxed) + 1;
-    bool is_over = (int32_t)(now - since) >= LOOKS_BACK_MS; /* another's clock may be ahead */
-    if (!is_over || atomic_load_explicit(&shared->is_apart, memory_order_relaxed) ||
+    if (!is_past(since, now, LOOKS_BACK_MS) ||
+        atomic_load_explicit(&shared->is_apart, memory_order_relaxed) ||
         !atomic_compare_exchange_strong(&shared->paced_ms, &since, now))
         return;
     uint32_t workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);

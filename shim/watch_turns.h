@@ -20,8 +20,8 @@ uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers);
 bool turns_is_anothers(struct watch *watch, const struct accept_call *call,
                        const struct shard *own);
 
-/* An accept has found nothing, or anything: what the statistics count of this wait. Whether that was
- * the first accept since the wait. */
+/* An accept has found nothing, or anything: what the statistics count of this wait. Whether that
+ * was the first accept since the wait. */
 void turns_count_empty(struct watch *watch, const struct shard_set *set);
 bool turns_note_counted(struct watch *watch);
 

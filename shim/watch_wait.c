@@ -199,8 +199,7 @@ static void note_absence(struct instance *instance, uint64_t now) {
         atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
 }
 
-/* When that was, by clock_coarse_ms(). */
-HOT static uint64_t note_wait(struct instance *instance, bool begins) {
+HOT static void note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
     unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
@@ -220,7 +219,6 @@ HOT static uint64_t note_wait(struct instance *instance, bool begins) {
         else
             worker_goes_to_work(set, watch->home, now);
     }
-    return now;
 }
 
 /* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
@@ -238,13 +236,21 @@ HOT static int look_through(struct instance *instance, const struct wait_call *c
     return count;
 }
 
-/* One wait; *began: when the first did, or 0 before that. -2 stands for "nothing but our own
- * events: wait on". */
-HOT static int wait_once(struct instance *instance, struct wait_call *call, uint64_t *began) {
+/* Whether a wait may bring what is nothing to the server; unless another thread changes that. */
+static bool may_go_on(const struct instance *instance) {
+    return atomic_load_explicit(&instance->filtered, memory_order_relaxed) ||
+           atomic_load_explicit(&instance->deaf, memory_order_relaxed) ||
+           atomic_load_explicit(&instance->stands_back, memory_order_relaxed);
+}
+
+/* One wait; *began: when the first did, if that may be asked, or 0. -2 stands for "nothing but our
+ * own events: wait on". */
+HOT static int wait_once(struct instance *instance, struct wait_call *call,
+                         struct timespec *began) {
     bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
-    uint64_t now = note_wait(instance, true);
-    if (!*began)
-        *began = now;
+    if (call->has_timeout && may_go_on(instance) && !clock_is_positive(*began))
+        *began = clock_now();
+    note_wait(instance, true);
     int count = wait_in(instance, call);
     note_wait(instance, false); /* which makes no call that could fail */
     return probing || (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
@@ -277,19 +283,15 @@ static void count_wait(struct instance *instance) {
 }
 
 /* What is left of the time that the server asked for, once a wait, the first of which began then,
- * has brought nothing for it; false: nothing. The clock that told when is behind by its resolution
- * at the most: so much too late all may end, but never too soon. */
-RARE static bool take_off(struct wait_call *call, struct timespec asked, uint64_t began) {
-    struct timespec resolution = {0};
-    struct timespec start = {(time_t)(began / 1000), (long)(began % 1000) * 1000000};
-    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-    struct timespec end = clock_plus(clock_plus(start, resolution, 1), asked, 1);
-    struct timespec left = clock_plus(end, clock_now(), -1);
-    call->timeout = (struct timespec){0};
-    if (!clock_is_positive(asked) || !clock_is_positive(left))
-        return false;
-    call->timeout = clock_is_positive(clock_plus(asked, left, -1)) ? left : asked;
-    return true;
+ * has brought nothing for it; false: nothing. Where nobody has read the clock, since another thread
+ * has changed the instance meanwhile, all of it: too late a wait may end, but never too soon. */
+RARE static bool take_off(struct wait_call *call, struct timespec asked, struct timespec *began) {
+    if (!clock_is_positive(*began))
+        *began = clock_now();
+    struct timespec left = clock_plus(clock_plus(*began, asked, 1), clock_now(), -1);
+    bool is_any = clock_is_positive(asked) && clock_is_positive(left);
+    call->timeout = is_any ? left : (struct timespec){0};
+    return is_any;
 }
 
 HOT int watch_wait(unsigned index, struct wait_call *call) {
@@ -300,10 +302,10 @@ HOT int watch_wait(unsigned index, struct wait_call *call) {
     count_wait(instance);
     int count;
     int looks = 0;
-    uint64_t began = 0;
+    struct timespec began = {0};
     struct timespec asked = call->timeout;
     while ((count = wait_once(instance, call, &began)) == -2 && looks < LAST_LOOKS)
-        looks += call->has_timeout && !take_off(call, asked, began);
+        looks += call->has_timeout && !take_off(call, asked, &began);
     if (count == -2)
         count = 0;
     count_waiting(instance, -1);

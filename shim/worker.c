@@ -66,12 +66,14 @@ int worker_least_shared(const struct shard_set *set) {
     return least;
 }
 
-void worker_share(const struct shard_set *set, int shard) {
-    atomic_fetch_add(&shard_of(set, shard)->sharers, 1);
+uint32_t worker_share(const struct shard_set *set, int shard) {
+    return atomic_fetch_add(&shard_of(set, shard)->sharers, 1) + 1;
 }
 
+/* Its owner watched fewer neighbours, some of whose other thieves may leave next. */
 void worker_unshare(const struct shard_set *set, int shard) {
-    atomic_fetch_sub(&shard_of(set, shard)->sharers, 1);
+    if (atomic_fetch_sub(&shard_of(set, shard)->sharers, 1) == 1)
+        set_changed(set);
 }
 
 uint32_t worker_sharers(const struct shard_set *set, int shard) {
@@ -142,23 +144,33 @@ bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard
     return !bits_has(ours, shard) && !is_claimed_elsewhere(set, shard);
 }
 
+/* Of the `steal` neighbours of a home each that sits there watches others, as far as they go. */
+static bool is_its_neighbour(const struct shard_set *set, const struct seat *seat, unsigned most,
+                             unsigned neighbour) {
+    unsigned steal = set_steal(set);
+    if (!most || neighbour >= steal)
+        return false;
+    unsigned first = (unsigned)((uint64_t)seat->number * most % steal);
+    return (neighbour + steal - first) % steal < most;
+}
+
 /*
- * Home, the next `steal` listening shards after it in a ring, and those that nobody looks after:
- * orphans, and shards of owners that are stuck. These are everybody's, since a whole row of them
- * would be too much for the few before it; and who watches one watches no neighbour the less.
+ * Home, the next listening shards after it in a ring, and those that nobody looks after: orphans,
+ * and shards of owners that are stuck. These are everybody's, since a whole row of them would be
+ * too much for the few before it; and who watches one watches no neighbour the less.
  */
-static void add_neighbours(const struct shard_set *set, int home, unsigned most,
-                           const struct shard_bits *ours, const struct shard_bits *stuck,
-                           struct shard_bits *view) {
+static void add_neighbours(const struct shard_set *set, const struct seat *seat, unsigned most,
+                           const struct shard_bits *stuck, struct shard_bits *view) {
     unsigned neighbours = 0;
     struct shard_bits listening;
     worker_listening(set, &listening);
-    bits_add(view, home);
+    bits_add(view, seat->home);
     for (int step = 1; step < set->count; step++) {
-        int i = (home + step) % set->count;
+        int i = (seat->home + step) % set->count;
         if (!bits_has(&listening, i))
             continue;
-        if (bits_has(stuck, i) || worker_is_orphan(set, i, ours) || neighbours++ < most)
+        if (bits_has(stuck, i) || worker_is_orphan(set, i, &seat->ours) ||
+            is_its_neighbour(set, seat, most, neighbours++))
             bits_add(view, i);
     }
 }
@@ -175,7 +187,7 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
     if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
-    add_neighbours(set, seat->home, seat->stands_back ? 0 : most, &seat->ours, stuck, view);
+    add_neighbours(set, seat, seat->stands_back ? 0 : most, stuck, view);
     if (atomic_load(&set->shared->handed)) /* where all that is new goes */
         bits_add(view, 0);
 }

@@ -34,7 +34,9 @@ void worker_listening(const struct shard_set *set, struct shard_bits *listening)
 
 /* A home that is somebody else's too, for a worker that found none free: the one shared least. */
 int worker_least_shared(const struct shard_set *set);
-void worker_share(const struct shard_set *set, int shard);
+/* Its number among those that share it, from 1 on. */
+uint32_t worker_share(const struct shard_set *set, int shard);
+/* The last tells everybody: all are to look again. */
 void worker_unshare(const struct shard_set *set, int shard);
 
 /* How many workers sit at that shard beside its owner; and whether any do, so that they have to
@@ -55,6 +57,7 @@ bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;
+    uint32_t number;  /* among those that share it; 0: the owner */
     bool stands_back; /* leaves its neighbours to themselves, for now */
     struct shard_bits ours;
 };

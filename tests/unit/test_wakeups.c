@@ -174,13 +174,20 @@ static void turns_are_longer_where_many_come(void **state) {
     assert_int_equal(turns_for(1000000, 25, WORKERS), 64);
 }
 
-/* Found in the future, so that nobody chooses anew meanwhile. */
+/* One after another, each while turns are so long, and nobody chooses anew. */
+static void come_in_turns_of(uint32_t turn) {
+    for (int i = 0; i < VISITS; i++) {
+        set_turn(turn, 0);
+        visit();
+        moment();
+    }
+}
+
 static void a_turn_is_as_long_as_all_agreed(void **state) {
     (void)state;
     enum { TURN = 12 };
     start(1);
-    set_turn(TURN, -1000000);
-    come();
+    come_in_turns_of(TURN);
     assert_fair();
     assert_in_range(counted(COUNT_ROTATIONS), VISITS / TURN - WORKERS, VISITS / TURN + 1);
     stop();
@@ -226,8 +233,7 @@ static void the_owner_is_woken_and_nobody_else(void **state) {
 static void who_shares_a_home_has_most_of_it(void **state) {
     (void)state;
     start(WORKERS / 2);
-    set_turn(16, -1000000);
-    come();
+    come_in_turns_of(16);
     assert_fair();
     assert_in_range(counted(COUNT_STOLEN), 0, VISITS / 5);
     stop();

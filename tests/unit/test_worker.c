@@ -231,6 +231,13 @@ static void sharers_watch_fewer(void **state) {
     atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
     worker_view(&set, &seat, &none, &view, &unproven);
     assert_int_equal(view.word[0], 1 << 2 | 1 << 3 | 1 << 4);
+    seat.number = 1; /* each watches others */
+    worker_view(&set, &seat, &none, &view, &unproven);
+    assert_int_equal(view.word[0], 1 << 2 | 1 << 5 | 1 << 6);
+    seat.number = 3;
+    worker_view(&set, &seat, &none, &view, &unproven);
+    assert_int_equal(view.word[0], 1 << 2 | 1 << 1 | 1 << 3);
+    seat.number = 0;
     for (int i = 0; i < SHARDS; i++)
         worker_share(&set, 2);
     worker_view(&set, &seat, &none, &view, &unproven);
@@ -334,8 +341,11 @@ static void an_owner_that_is_not_there_for_long_is_stuck(void **state) {
 static void who_waits_at_a_shared_home_is_not_away(void **state) {
     (void)state;
     worker_share(&set, 0);
-    worker_took_stolen(&set, 0);
+    assert_true(worker_took_stolen(&set, 0)); /* looked into, once in a while */
+    worker_tell_stuck(&set);
+    assert_false(worker_took_stolen(&set, 0));
     assert_int_equal(atomic_load(&set.shared->shards[0].stolen_since), 0);
+    atomic_store(&set.shared->stuck_ms, 0);
     worker_goes_to_work(&set, 0, clock_coarse_ms());
     worker_took_stolen(&set, 0);
     wait_until_stuck(0);
