@@ -75,10 +75,8 @@ bool worker_passes_on(const struct shard_set *set, int shard) {
     return true;
 }
 
-/* Where several sit they take turns with the thieves, although they are there. So a steal tells
- * little, and is looked into seldom: they may all be stopped in their waits. */
-enum { SHARED_LOOK_MS = 2000 };
-
+/* Where several sit they take turns with the thieves, although they are there: a steal tells
+ * nothing of how soon they come. That they are stopped in their waits it may tell all the same. */
 static bool is_waited_for(const struct shard_set *set, int shard) {
     return worker_is_shared(set, shard) &&
            !atomic_load_explicit(&shard_of(set, shard)->at_work_since, memory_order_relaxed);
@@ -87,12 +85,10 @@ static bool is_waited_for(const struct shard_set *set, int shard) {
 HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     uint32_t since = 0;
-    uint32_t news = worker_stuck_news(set);
-    if (is_waited_for(set, shard))
-        return news == 0 || is_past(news, now, SHARED_LOOK_MS);
     if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
         return false;
-    if (is_past(since, now, SLOW_MS))
+    uint32_t news = worker_stuck_news(set);
+    if (is_past(since, now, SLOW_MS) && !is_waited_for(set, shard))
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
     return is_past(since, now, STUCK_MS) &&
            (news == 0 || is_past(news, now, (int32_t)worker_stuck_interval(set)));
