@@ -36,7 +36,14 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
     atomic_store(&instance->work, true);
 }
 
-enum { LOOKS_BACK_MS = 25, OLD_MS = 100, TURNS_A_SECOND = 400, ROUND_MS = 200, LONGEST = 64 };
+enum {
+    LOOKS_BACK_MS = 25,
+    OLD_MS = 100,
+    FEW_A_SECOND = 2500,
+    MORE_FOR_EACH = 400,
+    ROUND_MS = 200,
+    LONGEST = 64
+};
 
 /* By other workers' clocks too, which may be a little ahead; and far ahead is long ago. */
 static bool is_past(uint32_t then, uint32_t now, int32_t age) {
@@ -54,13 +61,15 @@ static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
 }
 
 /*
- * One, unless more than 400 turns would end in a second. To rotate costs two system calls, a tenth
- * of what a small answer costs altogether, and a switch to a worker that has nothing of its own in
- * the CPU's caches. But never so many that a worker's turn does not come round in a fifth of a
- * second.
+ * One, unless more than 2500 connections come in a second; above that one more for every 400. To
+ * rotate costs two system calls, a tenth of what a small answer costs altogether, and a switch to a
+ * worker that has nothing of its own in the CPU's caches; but with less to do, a worker that is
+ * given the next connection at once may be busy with the last. And never so many that a worker's
+ * turn does not come round in a fifth of a second.
  */
 uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
-    uint64_t for_pace = taken * 1000 / (TURNS_A_SECOND * milliseconds);
+    uint64_t a_second = taken * 1000 / milliseconds;
+    uint64_t for_pace = a_second > FEW_A_SECOND ? (a_second - FEW_A_SECOND) / MORE_FOR_EACH : 0;
     uint64_t for_round = taken * ROUND_MS / (milliseconds * (workers ? workers : 1));
     uint64_t turn = 1 + (for_pace < for_round ? for_pace : for_round);
     return turn < LONGEST ? (uint32_t)turn : LONGEST;

@@ -165,12 +165,12 @@ static void set_turn(uint32_t turn, int64_t ago) {
 static void turns_are_longer_where_many_come(void **state) {
     (void)state;
     assert_int_equal(turns_for(0, 25, WORKERS), 1);
-    assert_int_equal(turns_for(9, 25, WORKERS), 1);
-    assert_int_equal(turns_for(100, 100, WORKERS), 3); /* a thousand a second */
-    assert_int_equal(turns_for(100, 100, 100), 3);
-    assert_int_equal(turns_for(100, 100, 200), 2); /* each comes round in time */
-    assert_int_equal(turns_for(100, 100, 201), 1);
-    assert_int_equal(turns_for(100, 100, 0), 3);
+    assert_int_equal(turns_for(62, 25, WORKERS), 1);
+    assert_int_equal(turns_for(500, 100, WORKERS), 7); /* five thousand a second */
+    assert_int_equal(turns_for(500, 100, 166), 7);
+    assert_int_equal(turns_for(500, 100, 500), 3); /* each comes round in time */
+    assert_int_equal(turns_for(500, 100, 1001), 1);
+    assert_int_equal(turns_for(500, 100, 0), 7);
     assert_int_equal(turns_for(1000000, 25, WORKERS), 64);
 }
 
