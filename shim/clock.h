@@ -19,6 +19,11 @@ static inline uint64_t clock_coarse_ms(void) {
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
+static inline uint64_t clock_us(void) {
+    struct timespec now = clock_now();
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 /* a plus or minus b; sign is 1 or -1, both are in normal form. */
 static inline struct timespec clock_plus(struct timespec a, struct timespec b, int sign) {
     struct timespec sum = {a.tv_sec + sign * b.tv_sec, a.tv_nsec + sign * b.tv_nsec};

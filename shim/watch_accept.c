@@ -11,6 +11,7 @@
 #include "hot.h"
 #include "real.h"
 #include "watch_current.h"
+#include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_take.h"
 #include "watch_turns.h"
@@ -63,8 +64,12 @@ RARE static void pass_on_queued(const struct shard *own, const struct watch *wat
 
 HOT static int accept_as(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
-    return own->set->count == 1 ? accept_from_one(own, watch, call)
-                                : take_from_any(own, watch, call);
+    if (own->set->count == 1)
+        return accept_from_one(own, watch, call);
+    int fd = take_from_any(own, watch, call);
+    if (fd >= 0 && watch)
+        serial_note_taken(watch, fd);
+    return fd;
 }
 
 /* With several shards a worker is one when it has a home. */

@@ -9,11 +9,6 @@
 
 enum { WORTH_IT_US = 2000, JUST_NOW_US = 1000 };
 
-static uint64_t microseconds(void) {
-    struct timespec now = clock_now();
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static _Atomic uint64_t *queued_since(const struct shard_set *set, int shard) {
     return &set->shared->shards[shard].queued_us;
 }
@@ -69,7 +64,7 @@ static int choose_candidates(const struct shard_set *set, const struct order *or
 enum { ASKED_MOST = 8 };
 
 int order_choose(const struct shard_set *set, const struct order *order) {
-    uint64_t now = microseconds();
+    uint64_t now = clock_us();
     struct shard_bits candidates;
     note_queued(set, order, now);
     int count = choose_candidates(set, order, now, &candidates);

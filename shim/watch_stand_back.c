@@ -9,6 +9,7 @@
 #include "local.h"
 #include "real.h"
 #include "watch_current.h"
+#include "watch_serial.h"
 #include "watch_shards.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -128,12 +129,13 @@ HOT bool stand_back_is_due(const struct watch *watch) {
 }
 
 /*
+ * One that goes on with its neighbours' without a wait is not woken for them: that costs nothing.
  * Under an accept mutex only whoever has it sees anything. One that is to be told of a connection
  * where there is none, when it has nothing to do, must not block then, nor be disarmed by it. And a
  * child that goes on with the instance could register nothing in it.
  */
 static bool may_stand_back(const struct watch *watch, const struct shard_set *set) {
-    return watch->has_home && set_steal(set) && !set_is_one_queue(set) &&
+    return watch->has_home && set_steal(set) && !set_is_one_queue(set) && !serial_is() &&
            !worker_may_be_one_at_a_time(set) && !instance_may_be_shared(watch->instance) &&
            !(watch->asked & EPOLLONESHOT) && (watch->asked & EPOLLIN) &&
            !set_blocks(set, watch->own, watch->fd);

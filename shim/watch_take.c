@@ -15,6 +15,7 @@
 #include "real.h"
 #include "watch_current.h"
 #include "watch_order.h"
+#include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
 #include "watch_stuck.h"
@@ -60,6 +61,7 @@ HOT static void note_stolen(struct watch *watch, const struct shard_set *set, in
     turns_count_stolen(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
+    serial_note_at_home(watch, set);
     order_note_taken(set, shard);
     if (worker_took_stolen(set, shard) && set_steal(set) &&
         atomic_load_explicit(&watch->is_partial, memory_order_relaxed))
@@ -141,7 +143,7 @@ HOT static bool was_told_of_many(struct watch *watch) {
  * owner comes to it soon, for all who wait for that shard wake.
  */
 HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    return was_told_of_many(watch) || worker_sees_slow(set);
+    return was_told_of_many(watch) || (worker_sees_slow(set) && !serial_goes_on(watch));
 }
 
 static void pass_on(const struct shard_set *set, const struct choice *choice) {
@@ -158,6 +160,7 @@ HOT static void note_home(struct watch *watch, const struct shard_set *set, int 
     stats_count(set, watch->place, COUNT_HOME);
     stand_back_count_home(watch);
     worker_took_home(set, home);
+    serial_note_at_home(watch, set);
     order_note_taken(set, home);
     if (set_is_one_queue(set) || worker_is_shared(set, home))
         turns_count_taken(watch, set, home);
@@ -267,10 +270,15 @@ static int take_left_over(const struct shard *own, struct watch *watch,
 HOT static int take_as_usual(const struct shard *own, struct watch *watch,
                              const struct accept_call *call) {
     int fd = take_home(own, watch, call);
-    if (fd >= 0 || errno != EAGAIN || (watch && is_served(watch)))
+    if (fd >= 0 || errno != EAGAIN)
+        return fd;
+    bool is_first = !watch || !is_served(watch);
+    if (!is_first && !serial_may_look())
         return fd;
     fd = steal(own, watch, call);
-    if (fd < 0 && errno == EAGAIN && watch)
+    if (!is_first)
+        serial_note_looked(fd >= 0);
+    else if (fd < 0 && errno == EAGAIN && watch)
         turns_count_empty(watch, own->set);
     return fd;
 }

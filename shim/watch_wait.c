@@ -11,6 +11,7 @@
 #include "real.h"
 #include "watch_current.h"
 #include "watch_events.h"
+#include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
 #include "worker.h"
@@ -310,5 +311,6 @@ HOT int watch_wait(unsigned index, struct wait_call *call) {
         count = 0;
     count_waiting(instance, -1);
     watch_current = instance;
+    serial_begin_wait();
     return count;
 }

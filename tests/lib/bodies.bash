@@ -145,6 +145,25 @@ parts_are_even() {
     check_number "$(spread idlest)" '>=' 0.75 "of the mean for the idlest worker"
 }
 
+# serves_all_in_a_row KIND MODE: one worker of four, the others being stopped, and clients at all queues; it does not wait
+# before each that is not at its own.
+serves_all_in_a_row() {
+  local tracer pids
+  start_server "$1" "$2"
+  drive --count 200 --parallel 4
+  mapfile -t pids < <(workers)
+  strace -qq -e trace=select,pselect6,epoll_pwait,epoll_pwait2 -o "$DIRECTORY/waits" -p "${pids[0]}" 3>&- &
+  tracer=$!
+  eventually 5 is_traced "${pids[0]}"
+  kill -STOP "${pids[@]:1}"
+  drive --count 200 --parallel 200
+  kill -CONT "${pids[@]:1}"
+  kill "$tracer"
+  wait "$tracer" || true
+  all_answered 200
+  check_number "$(wc -l <"$DIRECTORY/waits")" '<=' 40 "waits for 200 connections"
+}
+
 # A second copy on the same port is refused as it always was, and the first goes on.
 refuses_second_copy() {
   local other status=0

@@ -22,6 +22,10 @@ eventually() {
   done
 }
 
+is_traced() {
+  ! grep -qx $'TracerPid:\t0' "/proc/$1/status"
+}
+
 # ticks: those of all processors so far, and those of them that were idle.
 ticks() {
   awk '$1 == "cpu" { for (i = 2; i <= 9; i++) all += $i; print all, $5 }' /proc/stat

@@ -67,10 +67,6 @@ loses_nobody_to_reloads() {
   done
 }
 
-is_traced() {
-  ! grep -qx $'TracerPid:\t0' "/proc/$1/status"
-}
-
 # reload_with_full_queues KIND MODE: each accept takes half a millisecond, so that connections wait in all queues when the
 # old worker sends its listeners to the new one and closes them.
 reload_with_full_queues() {

@@ -8,10 +8,8 @@
 #include <poll.h>
 
 #include "clock.h"
-#include "fd_table.h"
-#include "lab.h"
 #include "local.h"
-#include "watch.h"
+#include "watch_lab.h"
 #include "watch_stand_back.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -94,17 +92,8 @@ static int claim(void *wanted) {
     return worker_claim(&set, &(struct shard_bits){0}, *(int *)wanted);
 }
 
-static int kernel_wait(const struct wait_call *call) {
-    long long timeout = call->has_timeout ? call->timeout.tv_sec * 1000LL +
-                                                (call->timeout.tv_nsec + 999999) / 1000000
-                                          : -1;
-    return epoll_wait(call->epfd, call->events, call->most, (int)timeout);
-}
-
 static int wait_here(struct epoll_event *event, int timeout) {
-    struct wait_call call = {kernel_wait, epfd, event, 1, timeout >= 0, {0}, NULL};
-    call.timeout = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
-    return watch_wait(fd_index_of(fd_entry(epfd)), &call);
+    return wait_on(epfd, event, 1, timeout);
 }
 
 static void add_listener(uint32_t events) {
@@ -150,12 +139,9 @@ static int stand_back(void **state) {
 
 static int close_all(void **state) {
     (void)state;
-    unsigned entry = fd_entry(epfd);
     atomic_store(&instance->waiting, 0);
     watch_listener_closing(&own, listener_fd, true);
-    fd_clear(epfd);
-    watch_instance_closing(fd_index_of(entry), epfd);
-    close(epfd);
+    close_instance(epfd);
     for (int i = 1; i < SHARDS; i++)
         if (owners[i].said >= 0)
             end_child(owners[i]);

@@ -12,10 +12,8 @@
 #include <time.h>
 
 #include "clock.h"
-#include "fd_table.h"
-#include "lab.h"
 #include "local.h"
-#include "watch.h"
+#include "watch_lab.h"
 #include "watch_turns.h"
 
 enum { WORKERS = 4, VISITS = 300 };
@@ -37,10 +35,6 @@ static int counted_wait(const struct wait_call *call) {
     return count;
 }
 
-static int kernel_accept(int fd, const struct accept_call *call) {
-    return accept4(fd, call->address, call->length, call->flags);
-}
-
 __attribute__((noreturn)) static void work(int number) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
     int epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -48,8 +42,7 @@ __attribute__((noreturn)) static void work(int number) {
     for (;;) {
         struct wait_call wait = {counted_wait, epfd, &event, 1, false, {0}, NULL};
         watch_wait(fd_index_of(fd_entry(epfd)), &wait);
-        int fd = watch_accept(
-            &own, &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
+        int fd = accept_on(&own, listener_fd);
         if (fd < 0)
             continue;
         counters->accepted[number]++;

@@ -11,11 +11,9 @@
 #include <stdio.h>
 
 #include "clock.h"
-#include "fd_table.h"
-#include "lab.h"
 #include "local.h"
 #include "real.h"
-#include "watch.h"
+#include "watch_lab.h"
 
 enum { SHARDS = 4 };
 
@@ -35,14 +33,6 @@ static int begin(void **state) {
     return 0;
 }
 
-static void close_instance(int fd) {
-    unsigned entry = fd_entry(fd);
-    fd_clear(fd);
-    if (fd_kind_of(entry) == FD_INSTANCE)
-        watch_instance_closing(fd_index_of(entry), fd);
-    close(fd);
-}
-
 static int end(void **state) {
     (void)state;
     watch_listener_closing(&own, listener_fd, true);
@@ -57,30 +47,12 @@ static int ctl(int op, uint32_t events, uint64_t data) {
     return watch_ctl(epfd, op, listener_fd, &own, &event);
 }
 
-static int kernel_wait(const struct wait_call *call) {
-    long long timeout = call->has_timeout ? call->timeout.tv_sec * 1000LL +
-                                                (call->timeout.tv_nsec + 999999) / 1000000
-                                          : -1;
-    return epoll_wait(call->epfd, call->events, call->most, (int)timeout);
-}
-
-static int wait_on(int instance, struct epoll_event *events, int most, int timeout) {
-    struct wait_call call = {kernel_wait, instance, events, most, timeout >= 0, {0}, NULL};
-    call.timeout = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
-    return watch_wait(fd_index_of(fd_entry(instance)), &call);
-}
-
 static int wait_here(struct epoll_event *events, int timeout) {
     return wait_on(epfd, events, 8, timeout);
 }
 
-static int kernel_accept(int fd, const struct accept_call *call) {
-    return accept4(fd, call->address, call->length, call->flags);
-}
-
 static int accept_here(void) {
-    return watch_accept(&own,
-                        &(struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false});
+    return accept_on(&own, listener_fd);
 }
 
 static int visit(void) {

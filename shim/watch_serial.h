@@ -1,0 +1,38 @@
+/*
+ * watch serial: threads that serve one connection after another without a wait between.
+ *
+ * A server that tries accept before it waits (gunicorn, unicorn, whatever blocks in it) finds its
+ * home empty, and waits, only to be told at once of a neighbour's connection; under full load that
+ * is, in an interpreter, as much as a tenth of the answer. It may as well go on with that one. But
+ * a server that accepts all there is before it answers any would empty everybody's queue, and one
+ * that has enough of them would refuse everybody's. What tells it from those: when it comes for the
+ * next, it has closed the last, and that took its time.
+ */
+#ifndef UNHERD_WATCH_SERIAL_H
+#define UNHERD_WATCH_SERIAL_H
+
+#include "watch_table.h"
+
+/* The thread begins to wait. */
+void serial_begin_wait(void);
+
+/* It took a connection, which is descriptor fd. */
+void serial_note_taken(const struct watch *watch, int fd);
+
+/* Its home is empty: whether it is to look at the neighbours' shards. errno is kept. */
+bool serial_may_look(void);
+
+/* It did; and was there one? Where there was none it seldom looks again. */
+void serial_note_looked(bool found);
+
+/* Whether the last that it took since its wait was for this watch as well: whatever has woken it,
+ * it has seen to that. */
+bool serial_goes_on(const struct watch *watch);
+
+/* Who goes on without a wait has come to its home all the same. */
+void serial_note_at_home(const struct watch *watch, const struct shard_set *set);
+
+/* Whether it serves one at a time. */
+bool serial_is(void);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * serial: who serves one connection after another goes on with a neighbour's when its home is
+ * empty; who accepts them all first, or closes them unserved, does not. Time is what the test says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <netinet/tcp.h>
+#include <time.h>
+
+#include "clock.h"
+#include "local.h"
+#include "real.h"
+#include "watch_lab.h"
+#include "watch_serial.h"
+
+enum { SHARDS = 2, VISITORS = 32, SERVED_US = 250, REFUSED_US = 5 };
+
+static struct shard_set set;
+static const struct shard own = {&set, 0};
+static int listener_fd;
+static int epfd;     /* of shard 0 */
+static int other_fd; /* of shard 1 */
+static int visitors[VISITORS];
+static uint64_t now_us = 1000000;
+
+/* In libc's place. */
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    (void)clock;
+    *time = (struct timespec){(time_t)(now_us / 1000000), (long)(now_us % 1000000) * 1000};
+    return 0;
+}
+
+static int instance(uint64_t data) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    assert_return_code(watch_ctl(fd, EPOLL_CTL_ADD, listener_fd, &own, &event), errno);
+    assert_int_equal(wait_on(fd, &event, 1, 0), 0);
+    return fd;
+}
+
+/* Two workers, of which one waits, and the other is to be asked; clients at both their homes. */
+static int begin(void **state) {
+    (void)state;
+    const char *why = NULL;
+    assert_true(local_start());
+    listener_fd = listening_socket();
+    assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
+    begin_stealing(&set, SHARDS - 1);
+    epfd = instance(1);
+    other_fd = instance(2);
+    for (int i = 0; i < VISITORS; i++)
+        assert_return_code(visitors[i] = visitor(port_of_socket(listener_fd)), errno);
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    for (int i = 0; i < VISITORS; i++)
+        close(visitors[i]);
+    watch_listener_closing(&own, listener_fd, true);
+    close_instance(epfd);
+    close_instance(other_fd);
+    set_close(&set);
+    close(listener_fd);
+    return 0;
+}
+
+static int queued_at(int shard) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    int fd = set_fd(&own, shard, listener_fd);
+    assert_return_code(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), errno);
+    return (int)info.tcpi_unacked;
+}
+
+/* What the worker of shard 0 takes once it was told, until it is told that there is no more. */
+static int take_all(uint64_t us, bool keeps) {
+    int kept[VISITORS];
+    int count = 0;
+    int fd;
+    while ((fd = accept_on(&own, listener_fd)) >= 0) {
+        now_us += us;
+        kept[count++] = fd;
+        if (!keeps)
+            close(fd);
+    }
+    assert_int_equal(errno, EAGAIN);
+    for (int i = 0; keeps && i < count; i++)
+        close(kept[i]);
+    return count;
+}
+
+static int take_all_of_one_wait(uint64_t us, bool keeps) {
+    struct epoll_event event;
+    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    return take_all(us, keeps);
+}
+
+static void who_serves_them_one_by_one_goes_on(void **state) {
+    (void)state;
+    assert_in_range(queued_at(1), 3, VISITORS - 3);
+    assert_int_equal(take_all_of_one_wait(SERVED_US, false), VISITORS);
+}
+
+/* One is the neighbour's: it was told of both, and takes from the longer first. */
+static void who_keeps_them_leaves_the_neighbours(void **state) {
+    (void)state;
+    int theirs = queued_at(1);
+    assert_in_range(take_all_of_one_wait(SERVED_US, true), VISITORS - theirs,
+                    VISITORS - theirs + 1);
+    assert_in_range(queued_at(1), theirs - 1, theirs);
+}
+
+static void who_closes_them_unserved_leaves_the_neighbours(void **state) {
+    (void)state;
+    int theirs = queued_at(1);
+    assert_in_range(take_all_of_one_wait(REFUSED_US, false), VISITORS - theirs,
+                    VISITORS - theirs + 1);
+    assert_in_range(queued_at(1), theirs - 1, theirs);
+}
+
+static int looks;
+static int (*kernel_poll)(struct pollfd *, nfds_t, int);
+
+static int counted_poll(struct pollfd *list, nfds_t count, int timeout) {
+    looks++;
+    return kernel_poll(list, count, timeout);
+}
+
+/* How often it looks at other shards when it has served the only one there is. */
+static int looks_after_one(void) {
+    struct epoll_event event;
+    int visitor_fd = visitor(port_of_socket(listener_fd));
+    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    int fd = accept_on(&own, listener_fd);
+    assert_return_code(fd, errno);
+    now_us += SERVED_US;
+    close(fd);
+    looks = 0;
+    assert_int_equal(accept_on(&own, listener_fd), -1);
+    close(visitor_fd);
+    return looks;
+}
+
+static void with_nothing_to_be_had_it_seldom_looks(void **state) {
+    (void)state;
+    enum { TIMES = 32 };
+    struct epoll_event event;
+    int count = 0;
+    while (wait_on(epfd, &event, 1, 0) > 0)
+        take_all(SERVED_US, false);
+    kernel_poll = real.poll;
+    real.poll = counted_poll;
+    for (int i = 0; i < TIMES; i++)
+        count += looks_after_one();
+    real.poll = kernel_poll;
+    assert_in_range(count, 1, TIMES / 4);
+}
+
+/* Else others would take it for one that does not come. */
+static void who_goes_on_is_there(void **state) {
+    (void)state;
+    struct epoll_event event;
+    _Atomic uint32_t *since = &set.shared->shards[0].at_work_since;
+    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    close(accept_on(&own, listener_fd));
+    uint32_t first = atomic_load(since);
+    assert_int_not_equal(first, 0);
+    now_us += 1000000;
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(atomic_load(since), first + 1000);
+}
+
+/* Where some owner is slow, what is left to others is passed on by whoever was woken: once. */
+static void who_goes_on_holds_nobodys_wake_up(void **state) {
+    (void)state;
+    struct epoll_event event;
+    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    close(accept_on(&own, listener_fd)); /* it was told of both */
+    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    atomic_store(&set.shared->slow_ms, (uint32_t)clock_coarse_ms());
+    atomic_store(&set.shared->woken, 0);
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(atomic_load(&set.shared->woken), 1);
+    atomic_store(&set.shared->woken, 0);
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(atomic_load(&set.shared->woken), 0);
+}
+
+int main(void) {
+#define SERIAL(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        /* The thread's memory outlasts a test: first those after which it need not skip a look. */
+        SERIAL(who_keeps_them_leaves_the_neighbours),
+        SERIAL(who_closes_them_unserved_leaves_the_neighbours),
+        SERIAL(who_serves_them_one_by_one_goes_on),
+        SERIAL(with_nothing_to_be_had_it_seldom_looks),
+        SERIAL(who_goes_on_is_there),
+        SERIAL(who_goes_on_holds_nobodys_wake_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
