@@ -124,13 +124,14 @@ one_is_woken() {
     check_number "$BUSIEST" '<=' 1.05 "of the mean for the busiest worker"
 }
 
-# has_own_queues KIND COUNT: a queue for each worker, and every queue gets its part of connections that come 8 at a time.
+# has_own_queues KIND COUNT [NAME=VALUE...]: a queue for each worker, and every queue gets its part of connections that come 8 at a time.
 has_own_queues() {
-  local count=$2
-  start_server "$1" stock
+  local kind=$1 count=$2
+  shift 2
+  start_server "$kind" stock
   has_queues 1
   stop_server
-  start_server "$1" reuseport
+  start_server "$kind" reuseport "$@"
   has_queues "$WORKERS"
   in_five_attempts drive_eight_at_a_time parts_are_even
 }
@@ -162,6 +163,10 @@ serves_all_in_a_row() {
   wait "$tracer" || true
   all_answered 200
   check_number "$(wc -l <"$DIRECTORY/waits")" '<=' 40 "waits for 200 connections"
+}
+
+nobody_is_idle() {
+  check_number "$(spread idlest)" '>=' 0.5 "of the mean for the idlest worker"
 }
 
 # A second copy on the same port is refused as it always was, and the first goes on.

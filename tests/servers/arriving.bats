@@ -21,4 +21,11 @@ teardown() { finish; }
 @test "uvicorn takes fair turns" { SWITCHES_MOST=1.5 wakes_one uvicorn auto; }
 @test "puma takes fair turns" { SWITCHES_MOST=3 wakes_one puma auto; }
 @test "Node's cluster takes fair turns, SCHED_NONE" { SWITCHES_MOST=1.5 wakes_one node auto POLICY=none; }
-@test "Python's multiprocessing has a queue for each worker in reuseport" { has_own_queues shared 4000; }
+@test "Python's multiprocessing has a queue for each worker in reuseport" { has_own_queues shared 4000 UNHERD_STEAL=0; }
+
+# Four that block, on two CPUs: who runs takes from those that do not, half of all there is.
+@test "Python's multiprocessing steals, and yet each worker has its part" {
+  local count=4000
+  start_server shared reuseport
+  in_five_attempts drive_eight_at_a_time nobody_is_idle
+}
