@@ -6,35 +6,54 @@
 #include "clock.h"
 #include "hot.h"
 #include "real.h"
+#include "watch_current.h"
 #include "worker_stuck.h"
 
-/* More than it takes to accept a connection, refuse it and close it; and so many times at the most
- * it does not look after it has found nothing. */
-enum { SERVES_US = 20, SKIPS_MOST = 15 };
+enum {
+    SERVES_US = 20,   /* more than it takes to accept a connection, refuse it and close it */
+    SKIPS_MOST = 15,  /* so many times it does not look after it has found nothing */
+    PASSES_ON_MS = 20 /* so often, at the most, who goes on looks what others could take */
+};
+
+/* A wait: of which watch's instance, and how many it had begun. */
+struct since {
+    const struct watch *watch; /* NULL: none yet */
+    uint32_t waits;
+};
 
 /* What this thread does; hints, all of it, so that a signal handler may come in between. */
 static _Thread_local struct {
-    const struct watch *took; /* for which, since its wait; NULL: it has taken none */
-    uint64_t at_us;           /* when, or 0: not looked at */
+    struct since took; /* its last connection */
+    uint64_t at_us;    /* when, or 0: not looked at */
     int number;
     bool tries_on, tried; /* for another before it waits: so it did last time, or since then */
     bool is_serial;
-    int skips, left; /* times that it does not look, of which are left */
+    int skips, left;        /* times that it does not look, of which are left */
+    struct since passed_on; /* it looked at what it leaves */
+    uint64_t passed_on_ms;
 } this_thread;
 
-HOT void serial_begin_wait(void) {
-    this_thread.took = NULL;
-    this_thread.tries_on = this_thread.tried;
-    this_thread.tried = false;
+static uint32_t waits_of(const struct watch *watch) {
+    return atomic_load_explicit(&watch->instance->waits, memory_order_relaxed);
 }
 
-HOT bool serial_goes_on(const struct watch *watch) {
-    return this_thread.took == watch;
+/* Of the thread's own instance: another's waits are not its own. */
+HOT static bool is_since(const struct since *since, const struct watch *watch) {
+    return since->watch == watch && watch->instance == watch_current &&
+           since->waits == waits_of(watch);
 }
 
+HOT static bool goes_on(const struct watch *watch) {
+    return is_since(&this_thread.took, watch);
+}
+
+/* Not where another thread of its instance waits for its home. */
 HOT void serial_note_at_home(const struct watch *watch, const struct shard_set *set) {
-    if (serial_goes_on(watch) && watch->has_home && watch->home < set->count)
-        worker_goes_to_work(set, watch->home, clock_coarse_ms());
+    if (!goes_on(watch) || !watch_waits_for_home(watch) || watch->home >= set->count ||
+        atomic_load_explicit(&watch->instance->waiting, memory_order_relaxed))
+        return;
+    worker_is_there(set, watch->home);
+    worker_goes_to_work(set, watch->home, clock_coarse_ms());
 }
 
 HOT bool serial_is(void) {
@@ -43,10 +62,14 @@ HOT bool serial_is(void) {
 
 /* The clock is not for servers that wait before each. */
 HOT void serial_note_taken(const struct watch *watch, int fd) {
-    if (this_thread.took)
-        this_thread.tried = this_thread.tries_on = true;
+    if (goes_on(watch)) {
+        this_thread.tries_on = this_thread.tried = true;
+    } else {
+        this_thread.tries_on = this_thread.tried;
+        this_thread.tried = false;
+    }
     this_thread.at_us = this_thread.tries_on ? clock_us() : 0;
-    this_thread.took = watch;
+    this_thread.took = (struct since){watch, waits_of(watch)};
     this_thread.number = fd;
 }
 
@@ -57,23 +80,31 @@ static bool has_closed_it(void) {
     return is_closed;
 }
 
-bool serial_may_look(void) {
-    this_thread.tried = true;
-    if (!this_thread.took || !this_thread.at_us)
+bool serial_may_look(const struct watch *watch) {
+    if (!goes_on(watch))
         return false;
-    this_thread.is_serial = clock_us() - this_thread.at_us >= SERVES_US && has_closed_it();
-    if (this_thread.is_serial && this_thread.left == 0)
-        return true;
-    if (this_thread.is_serial)
+    this_thread.tried = true;
+    if (this_thread.left > 0) {
         this_thread.left--;
-    return false;
+        return false;
+    }
+    this_thread.is_serial =
+        this_thread.at_us && clock_us() - this_thread.at_us >= SERVES_US && has_closed_it();
+    return this_thread.is_serial;
 }
 
 void serial_note_looked(bool found) {
-    if (!this_thread.is_serial)
-        return;
     this_thread.skips = found ? 0 : 2 * this_thread.skips + 1;
     if (this_thread.skips > SKIPS_MOST)
         this_thread.skips = SKIPS_MOST;
     this_thread.left = this_thread.skips;
+}
+
+bool serial_is_to_pass_on(const struct watch *watch) {
+    uint64_t now = clock_coarse_ms();
+    if (is_since(&this_thread.passed_on, watch) && now - this_thread.passed_on_ms < PASSES_ON_MS)
+        return false;
+    this_thread.passed_on = (struct since){watch, waits_of(watch)};
+    this_thread.passed_on_ms = now;
+    return true;
 }

@@ -6,31 +6,31 @@
  * is, in an interpreter, as much as a tenth of the answer. It may as well go on with that one. But
  * a server that accepts all there is before it answers any would empty everybody's queue, and one
  * that has enough of them would refuse everybody's. What tells it from those: when it comes for the
- * next, it has closed the last, and that took its time.
+ * next, it has closed the last, and that took its time. So has one that forks for each, or passes
+ * them on: it is taken for a server that serves them, and has as much of everybody's work as it
+ * would have had of one queue.
  */
 #ifndef UNHERD_WATCH_SERIAL_H
 #define UNHERD_WATCH_SERIAL_H
 
 #include "watch_table.h"
 
-/* The thread begins to wait. */
-void serial_begin_wait(void);
-
 /* It took a connection, which is descriptor fd. */
 void serial_note_taken(const struct watch *watch, int fd);
 
-/* Its home is empty: whether it is to look at the neighbours' shards. errno is kept. */
-bool serial_may_look(void);
+/* Before that is noted: who goes on without a wait has come to its home all the same. */
+void serial_note_at_home(const struct watch *watch, const struct shard_set *set);
+
+/* Its home is empty, and it has taken one since its wait: whether it is to look at the neighbours'
+ * shards. errno is kept. */
+bool serial_may_look(const struct watch *watch);
 
 /* It did; and was there one? Where there was none it seldom looks again. */
 void serial_note_looked(bool found);
 
-/* Whether the last that it took since its wait was for this watch as well: whatever has woken it,
- * it has seen to that. */
-bool serial_goes_on(const struct watch *watch);
-
-/* Who goes on without a wait has come to its home all the same. */
-void serial_note_at_home(const struct watch *watch, const struct shard_set *set);
+/* Where what it leaves queued may be left to nobody: whether it is to look what that is, as it has
+ * not done so a moment ago, since the same wait. It counts as done. */
+bool serial_is_to_pass_on(const struct watch *watch);
 
 /* Whether it serves one at a time. */
 bool serial_is(void);

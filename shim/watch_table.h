@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 
 #include "shard_bits.h"
@@ -170,6 +171,13 @@ static inline uint64_t filter_bits(uint64_t data) {
 static inline bool instance_filter_has(const struct instance *instance, uint64_t data) {
     uint64_t bits = filter_bits(data);
     return (atomic_load_explicit(&instance->filter, memory_order_relaxed) & bits) == bits;
+}
+
+/* A server may keep the listener registered, and not ask for connections. */
+static inline bool watch_waits_for_home(const struct watch *watch) {
+    return watch->has_home &&
+           (atomic_load_explicit(&watch->asked, memory_order_relaxed) & EPOLLIN) &&
+           atomic_load_explicit(&watch->armed, memory_order_relaxed);
 }
 
 /* The shard that the watch is of. */

@@ -143,7 +143,7 @@ HOT static bool was_told_of_many(struct watch *watch) {
  * owner comes to it soon, for all who wait for that shard wake.
  */
 HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    return was_told_of_many(watch) || (worker_sees_slow(set) && !serial_goes_on(watch));
+    return was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
 }
 
 static void pass_on(const struct shard_set *set, const struct choice *choice) {
@@ -273,7 +273,7 @@ HOT static int take_as_usual(const struct shard *own, struct watch *watch,
     if (fd >= 0 || errno != EAGAIN)
         return fd;
     bool is_first = !watch || !is_served(watch);
-    if (!is_first && !serial_may_look())
+    if (!is_first && !serial_may_look(watch))
         return fd;
     fd = steal(own, watch, call);
     if (!is_first)

@@ -11,7 +11,6 @@
 #include "real.h"
 #include "watch_current.h"
 #include "watch_events.h"
-#include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
 #include "worker.h"
@@ -187,12 +186,6 @@ HOT static int wait_in(struct instance *instance, struct wait_call *call) {
     return call->wait(call);
 }
 
-/* A server may keep the listener registered, and not ask for connections. */
-static bool waits_for_home(const struct watch *watch) {
-    return (atomic_load_explicit(&watch->asked, memory_order_relaxed) & EPOLLIN) &&
-           atomic_load_explicit(&watch->armed, memory_order_relaxed);
-}
-
 /* By a clock that counts a few milliseconds at a time. */
 static void note_absence(struct instance *instance, uint64_t now) {
     bool was_away = now != atomic_load_explicit(&instance->ended_ms, memory_order_relaxed);
@@ -213,7 +206,7 @@ HOT static void note_wait(struct instance *instance, bool begins) {
         if (!set)
             continue;
         stats_wait(set, watch->place, is_in, now);
-        if (!watch->has_home || !waits_for_home(watch))
+        if (!watch_waits_for_home(watch))
             continue;
         if (is_in)
             worker_is_there(set, watch->home);
@@ -311,6 +304,5 @@ HOT int watch_wait(unsigned index, struct wait_call *call) {
         count = 0;
     count_waiting(instance, -1);
     watch_current = instance;
-    serial_begin_wait();
     return count;
 }

@@ -13,8 +13,11 @@
 #include "clock.h"
 #include "local.h"
 #include "real.h"
+#include "watch_current.h"
 #include "watch_lab.h"
 #include "watch_serial.h"
+#include "watch_stand_back.h"
+#include "worker_stuck.h"
 
 enum { SHARDS = 2, VISITORS = 32, SERVED_US = 250, REFUSED_US = 5 };
 
@@ -26,9 +29,11 @@ static int other_fd; /* of shard 1 */
 static int visitors[VISITORS];
 static uint64_t now_us = 1000000;
 
+static int clock_reads; /* of the one that costs something */
+
 /* In libc's place. */
 int clock_gettime(clockid_t clock, struct timespec *time) {
-    (void)clock;
+    clock_reads += clock == CLOCK_MONOTONIC;
     *time = (struct timespec){(time_t)(now_us / 1000000), (long)(now_us % 1000000) * 1000};
     return 0;
 }
@@ -46,6 +51,7 @@ static int begin(void **state) {
     (void)state;
     const char *why = NULL;
     assert_true(local_start());
+    serial_note_looked(true); /* the thread's memory outlasts a test: it need not skip a look */
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
     begin_stealing(&set, SHARDS - 1);
@@ -96,9 +102,26 @@ static int take_all(uint64_t us, bool keeps) {
     return count;
 }
 
-static int take_all_of_one_wait(uint64_t us, bool keeps) {
+static void wait_for_some(void) {
     struct epoll_event event;
     assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+}
+
+static void take_one(void) {
+    int fd = accept_on(&own, listener_fd);
+    assert_return_code(fd, errno);
+    now_us += SERVED_US;
+    close(fd);
+}
+
+/* So that what a worker is told of is always one. */
+static void leave_none(void) {
+    left_at(0);
+    left_at(1);
+}
+
+static int take_all_of_one_wait(uint64_t us, bool keeps) {
+    wait_for_some();
     return take_all(us, keeps);
 }
 
@@ -136,13 +159,9 @@ static int counted_poll(struct pollfd *list, nfds_t count, int timeout) {
 
 /* How often it looks at other shards when it has served the only one there is. */
 static int looks_after_one(void) {
-    struct epoll_event event;
     int visitor_fd = visitor(port_of_socket(listener_fd));
-    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
-    int fd = accept_on(&own, listener_fd);
-    assert_return_code(fd, errno);
-    now_us += SERVED_US;
-    close(fd);
+    wait_for_some();
+    take_one();
     looks = 0;
     assert_int_equal(accept_on(&own, listener_fd), -1);
     close(visitor_fd);
@@ -152,10 +171,8 @@ static int looks_after_one(void) {
 static void with_nothing_to_be_had_it_seldom_looks(void **state) {
     (void)state;
     enum { TIMES = 32 };
-    struct epoll_event event;
     int count = 0;
-    while (wait_on(epfd, &event, 1, 0) > 0)
-        take_all(SERVED_US, false);
+    leave_none();
     kernel_poll = real.poll;
     real.poll = counted_poll;
     for (int i = 0; i < TIMES; i++)
@@ -164,46 +181,121 @@ static void with_nothing_to_be_had_it_seldom_looks(void **state) {
     assert_in_range(count, 1, TIMES / 4);
 }
 
+static void who_waits_before_each_needs_no_clock(void **state) {
+    (void)state;
+    leave_none();
+    for (int i = 0; i < 4; i++) {
+        int visitor_fd = visitor(port_of_socket(listener_fd));
+        wait_for_some();
+        clock_reads = 0;
+        take_one();
+        assert_true(i == 0 || clock_reads == 0); /* it may have tried on before */
+        close(visitor_fd);
+    }
+}
+
+static struct watch *watch_here(void) {
+    return watch_find(instance_find(epfd), listener_fd);
+}
+
 /* Else others would take it for one that does not come. */
 static void who_goes_on_is_there(void **state) {
     (void)state;
-    struct epoll_event event;
-    _Atomic uint32_t *since = &set.shared->shards[0].at_work_since;
-    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
-    close(accept_on(&own, listener_fd));
-    uint32_t first = atomic_load(since);
+    struct shared_shard *home = &set.shared->shards[0];
+    wait_for_some();
+    take_one();
+    uint32_t first = atomic_load(&home->at_work_since);
     assert_int_not_equal(first, 0);
+    take_one();
+    left_at(0);
+    atomic_store(&home->stolen_since, first);
     now_us += 1000000;
-    close(accept_on(&own, listener_fd));
-    assert_int_equal(atomic_load(since), first + 1000);
+    take_one(); /* the neighbour's */
+    assert_in_range(atomic_load(&home->at_work_since), first + 1000, first + 1002);
+    assert_int_equal(atomic_load(&home->stolen_since), 0);
 }
 
-/* Where some owner is slow, what is left to others is passed on by whoever was woken: once. */
-static void who_goes_on_holds_nobodys_wake_up(void **state) {
+static void another_thread_is_there_for_it(void **state) {
     (void)state;
-    struct epoll_event event;
-    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
-    close(accept_on(&own, listener_fd)); /* it was told of both */
-    assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
+    struct watch *watch = watch_here();
+    wait_for_some();
+    atomic_store(&watch->instance->waiting, 1);
+    worker_is_there(&set, 0);
+    take_one();
+    take_one();
+    atomic_store(&watch->instance->waiting, 0);
+    assert_int_equal(atomic_load(&set.shared->shards[0].at_work_since), 0);
+}
+
+/* Whether, with that connection, it wakes others for what it leaves; some owner is slow. */
+static bool passes_on(void) {
     atomic_store(&set.shared->slow_ms, (uint32_t)clock_coarse_ms());
     atomic_store(&set.shared->woken, 0);
-    close(accept_on(&own, listener_fd));
-    assert_int_equal(atomic_load(&set.shared->woken), 1);
-    atomic_store(&set.shared->woken, 0);
-    close(accept_on(&own, listener_fd));
-    assert_int_equal(atomic_load(&set.shared->woken), 0);
+    take_one();
+    return atomic_load(&set.shared->woken);
+}
+
+static void who_goes_on_passes_on_once_in_a_while(void **state) {
+    (void)state;
+    wait_for_some();
+    take_one(); /* it was told of both, and has passed one on */
+    wait_for_some();
+    take_one(); /* nobody was slow */
+    assert_true(passes_on());
+    assert_false(passes_on());
+    now_us += 30000;
+    assert_true(passes_on());
+    assert_false(passes_on());
+    wait_for_some();
+    assert_true(passes_on());
+}
+
+static void who_accepts_what_another_was_told_of_passes_on(void **state) {
+    (void)state;
+    wait_for_some();
+    take_one();
+    wait_for_some();
+    watch_current = NULL; /* as it is in a thread that never waits */
+    assert_true(passes_on());
+    assert_true(passes_on());
+}
+
+static bool stands_back_still(struct watch *watch) {
+    atomic_store(&watch->pace.stands_back, true);
+    watch->pace.looked_ms = 0;
+    watch->pace.since_ms = clock_coarse_ms();
+    atomic_store(&watch->instance->ended_ms, clock_coarse_ms());
+    atomic_store(&watch->instance->waiting, 1);
+    bool goes_on = !stand_back_changes(watch, &set, true);
+    atomic_store(&watch->instance->waiting, 0);
+    atomic_store(&watch->pace.stands_back, false);
+    return goes_on;
+}
+
+static void who_serves_them_one_by_one_does_not_stand_back(void **state) {
+    (void)state;
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    take_all_of_one_wait(SERVED_US, true);
+    assert_true(stands_back_still(watch_here()));
+    for (int i = 0; i < 4; i++)
+        assert_return_code(visitor(port_of_socket(listener_fd)), errno);
+    take_all_of_one_wait(SERVED_US, false);
+    assert_false(stands_back_still(watch_here()));
 }
 
 int main(void) {
 #define SERIAL(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
-        /* The thread's memory outlasts a test: first those after which it need not skip a look. */
         SERIAL(who_keeps_them_leaves_the_neighbours),
         SERIAL(who_closes_them_unserved_leaves_the_neighbours),
+        SERIAL(who_serves_them_one_by_one_does_not_stand_back),
         SERIAL(who_serves_them_one_by_one_goes_on),
         SERIAL(with_nothing_to_be_had_it_seldom_looks),
+        SERIAL(who_waits_before_each_needs_no_clock),
         SERIAL(who_goes_on_is_there),
-        SERIAL(who_goes_on_holds_nobodys_wake_up),
+        SERIAL(another_thread_is_there_for_it),
+        SERIAL(who_goes_on_passes_on_once_in_a_while),
+        SERIAL(who_accepts_what_another_was_told_of_passes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
