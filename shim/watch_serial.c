@@ -66,6 +66,7 @@ HOT void serial_note_taken(const struct watch *watch, int fd) {
         this_thread.tries_on = this_thread.tried = true;
     } else {
         this_thread.tries_on = this_thread.tried;
+        this_thread.is_serial &= this_thread.tried; /* it may have become one that waits */
         this_thread.tried = false;
     }
     this_thread.at_us = this_thread.tries_on ? clock_us() : 0;

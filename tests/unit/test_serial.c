@@ -281,6 +281,12 @@ static void who_serves_them_one_by_one_does_not_stand_back(void **state) {
         assert_return_code(visitor(port_of_socket(listener_fd)), errno);
     take_all_of_one_wait(SERVED_US, false);
     assert_false(stands_back_still(watch_here()));
+    for (int i = 0; i < 2; i++) { /* now it waits before each */
+        assert_return_code(visitor(port_of_socket(listener_fd)), errno);
+        wait_for_some();
+        take_one();
+    }
+    assert_true(stands_back_still(watch_here()));
 }
 
 int main(void) {
