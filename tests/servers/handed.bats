@@ -114,6 +114,7 @@ all_forty() {
   done
 }
 
+# bats test_tags=patient
 @test "php-fpm with a stopped worker: without stealing its clients wait" {
   answered_with_one_stopped reuseport UNHERD_STEAL=0
   check_number "$ANSWERED" '<' 40 "answered"

@@ -114,6 +114,7 @@ makes_at_most() {
   in_five_attempts "slow_answers nginx reuseport" few_are_slow
 }
 
+# bats test_tags=patient
 @test "nginx with a stopped worker: without stealing the stall is back" {
   slow_answers nginx reuseport UNHERD_STEAL=0
   check_number "$SLOW" '>=' 50 "slow answers"

@@ -148,6 +148,7 @@ half_a_herd_is_spared() {
 
 @test "nginx with its own reuseport keeps its queues" { keeps_its_own_queues nginx_own 4; }
 
+# bats test_tags=patient
 @test "nginx with its own reuseport and a stopped worker: the stall, stock" {
   slow_answers nginx_own stock
   check_number "$SLOW" '>=' 50 "slow answers"
@@ -161,6 +162,7 @@ half_a_herd_is_spared() {
   in_five_attempts "slow_answers nginx_own reuseport" few_are_slow
 }
 
+# bats test_tags=patient
 @test "nginx with its own reuseport and a stopped worker: without stealing the stall is back" {
   slow_answers nginx_own auto UNHERD_STEAL=0
   check_number "$SLOW" '>=' 50 "slow answers"
@@ -197,6 +199,7 @@ half_a_herd_is_spared() {
 # bats test_tags=patient
 @test "Apache with two buckets loses nobody to a graceful restart, auto" { OWN_QUEUES=2 serves_after_reload apache_own auto 8; }
 
+# bats test_tags=patient
 @test "Apache with all workers of a bucket stopped: its clients wait, stock" {
   slow_in_bucket stock
   check_number "$SLOW" '>=' 50 "slow answers"

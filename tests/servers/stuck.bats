@@ -53,6 +53,7 @@ slow_row() {
   eventually 10 watches_become_few || fail "$(watched) shards are watched after the end of it"
 }
 
+# bats test_tags=patient
 @test "seven neighbours in a row are stopped: without thieves their clients wait" {
   slow_row UNHERD_STEAL=0
   check_number "$SLOW" '>=' 200 "slow answers"

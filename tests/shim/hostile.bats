@@ -144,6 +144,7 @@ refusing() {
   [[ $seen == *$'queues: 3\nserved afterwards: 20 of 20' && $seen != *"left alone"* ]] || fail "reuseport: $seen"
 }
 
+# bats test_tags=patient
 @test "listeners come and go under the same numbers, while other threads use them" {
   UNHERD_SHARDS=2 same races reopen # the fewer spares there are to make, the more often threads meet
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # unherd check: what it is asked about, and programs and processes that the library cannot reach.
 
+# bats file_tags=patient
+
 load tool
 
 teardown() {

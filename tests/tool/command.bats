@@ -1,6 +1,8 @@
 # unherd run: the command that it finds, and those that it refuses to run under the library.
 # shellcheck disable=SC2016 # words for other shells
 
+# bats file_tags=patient
+
 load tool
 
 # --- finding the command ---

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The manual pages, the completion, and what make install lays down.
 
+# bats file_tags=patient
+
 load tool
 
 @test "the manual names every variable and every option of unherd run, and every subcommand" {

@@ -1,6 +1,8 @@
 # unherd run: its options, what it sets, the library that it finds, and that the command takes its place.
 # shellcheck disable=SC2016,SC1003,SC2030,SC2031 # words for other shells; a test is a subshell
 
+# bats file_tags=patient
+
 load tool
 
 # --- help and names ---

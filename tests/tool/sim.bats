@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The simulation of the queues: beside theory, with itself, and its arguments.
 
+# bats file_tags=patient
+
 load ../lib/common
 
 sim() {

@@ -103,7 +103,7 @@ static int take_all(uint64_t us, bool keeps) {
 }
 
 static void wait_for_some(void) {
-    struct epoll_event event;
+    struct epoll_event event = {0};
     assert_int_equal(wait_on(epfd, &event, 1, 0), 1);
 }
 
