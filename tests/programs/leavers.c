@@ -138,13 +138,16 @@ static void jumps(char **arguments) {
     fd = listener(AF_INET, 0);
     struct sigaction action = {.sa_handler = jump};
     MUST(sigaction(SIGUSR1, &action, NULL));
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
     for (volatile int i = 0; i < 20; i++) {
+        sigprocmask(SIG_BLOCK, &mask, NULL); /* until there is somewhere to jump to */
         pid_t child = pester();
-        if (!sigsetjmp(out, 1))
+        if (!sigsetjmp(out, 1)) {
+            sigprocmask(SIG_UNBLOCK, &mask, NULL);
             serve_one(fd, 1);
-        sigset_t mask;
-        sigemptyset(&mask);
-        sigaddset(&mask, SIGUSR1);
+        }
         sigprocmask(SIG_BLOCK, &mask, NULL);
         end_worker(child);
         signal(SIGUSR1, SIG_IGN); /* what is still pending goes */
