@@ -197,7 +197,7 @@ static int connect_to(int shard, int clients[200]) {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port_of_socket(listener_fd)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct pollfd queue = {.fd = set.fd[shard], .events = POLLIN};
+    struct pollfd queue = {.fd = set_fd(&own, shard, listener_fd), .events = POLLIN};
     int count = 0;
     while (count < 200 && poll(&queue, 1, 0) == 0) {
         clients[count] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
