@@ -289,6 +289,13 @@ static void who_serves_them_one_by_one_does_not_stand_back(void **state) {
     assert_true(stands_back_still(watch_here()));
 }
 
+/* The last test, for there is no way back. */
+static void who_is_confined_leaves_the_neighbours(void **state) {
+    (void)state;
+    local_confine();
+    takes_its_own(SERVED_US, false);
+}
+
 int main(void) {
 #define SERIAL(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
@@ -302,6 +309,7 @@ int main(void) {
         SERIAL(another_thread_is_there_for_it),
         SERIAL(who_goes_on_passes_on_once_in_a_while),
         SERIAL(who_accepts_what_another_was_told_of_passes_on),
+        SERIAL(who_is_confined_leaves_the_neighbours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
