@@ -43,7 +43,7 @@ HOT static int real_accept4(int fd, const struct accept_call *call) {
     return real.accept4(fd, call->address, call->length, call->flags);
 }
 
-HOT static int accept_ours(unsigned entry, const struct accept_call *call) {
+HOT static int accept_ours(unsigned entry, struct accept_call *call) {
     if (fd_kind_of(entry) == FD_HIDDEN)
         return bad_descriptor();
     if (fd_kind_of(entry) != FD_LISTENER)
@@ -56,7 +56,7 @@ HOT HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     if (LIKELY(entry == FD_OTHER))
         return real.accept(fd, POINTER_OF(address), length);
     return accept_ours(
-        entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0, false});
+        entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0, false, false});
 }
 
 HOT HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, int flags) {
@@ -64,7 +64,7 @@ HOT HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, in
     if (LIKELY(entry == FD_OTHER))
         return real.accept4(fd, POINTER_OF(address), length, flags);
     return accept_ours(
-        entry, &(struct accept_call){real_accept4, fd, POINTER_OF(address), length, flags, false});
+        entry, &(struct accept_call){real_accept4, fd, POINTER_OF(address), length, flags, false, false});
 }
 
 HOOK int shutdown(int fd, int how) {

@@ -38,6 +38,6 @@ int poller_poll(struct poll_call *call);
  * accept on a listener. Where it has shards and blocks, the thread is a worker like any other: it
  * waits for its home and its neighbours; SO_RCVTIMEO and signals end it as they end accept(2).
  */
-int poller_accept(const struct shard *own, const struct accept_call *call);
+int poller_accept(const struct shard *own, struct accept_call *call);
 
 #endif

@@ -41,13 +41,14 @@ static bool blocks_itself(const struct shard *own, int fd) {
            socket_is_still(fd, &cookie);
 }
 
-static int accept_or_wait(const struct shard *own, const struct accept_call *call) {
+static int accept_or_wait(const struct shard *own, struct accept_call *call) {
     struct timespec limit = {0};
     struct timespec end = {0};
     bool is_first = true;
     bool is_limited = false;
     int fd;
     while ((fd = watch_accept(own, call)) < 0 && errno == EAGAIN) {
+        call->is_home_empty = false;
         if (is_first) {
             if (!blocks_itself(own, call->fd)) {
                 errno = EAGAIN;
@@ -72,21 +73,27 @@ static bool is_for_kernel(const struct shard *own, const struct accept_call *cal
     return own->set->is_servers && call->blocks;
 }
 
-HOT int poller_accept(const struct shard *own, const struct accept_call *given) {
-    struct accept_call call = *given;
+/* Asked once, as the kernel does; meanwhile the number may become something else's. */
+HOT static bool blocks_now(const struct shard *own, int fd) {
+    return set_blocks(own->set, own->number, fd) && fd_kind_of(fd_entry(fd)) == FD_LISTENER;
+}
+
+HOT int poller_accept(const struct shard *own, struct accept_call *call) {
     if (own->set->count == 1)
-        return watch_accept(own, &call);
-    /* Asked once, as the kernel does; meanwhile the number may become something else's. */
-    call.blocks =
-        set_blocks(own->set, own->number, call.fd) && fd_kind_of(fd_entry(call.fd)) == FD_LISTENER;
-    watch_accepts(own);
-    if (is_for_kernel(own, &call))
-        return watch_accept_unseen(own, &call, true);
-    if (call.blocks)
-        return accept_or_wait(own, &call);
-    int fd = watch_accept(own, &call);
-    if (fd >= 0 || errno != EAGAIN || !set_blocks_really(own->set, own->number, call.fd))
+        return watch_accept(own, call);
+    int fd = watch_accept_usual(own, call);
+    if (fd != NOT_USUAL)
         return fd;
-    call.blocks = true; /* the shared memory said otherwise, which anybody may have written */
-    return accept_or_wait(own, &call);
+    call->blocks = blocks_now(own, call->fd);
+    if (is_for_kernel(own, call)) {
+        watch_accepts(own);
+        return watch_accept_unseen(own, call, true);
+    }
+    if (call->blocks)
+        return accept_or_wait(own, call);
+    fd = watch_accept(own, call);
+    if (fd >= 0 || errno != EAGAIN || !set_blocks_really(own->set, own->number, call->fd))
+        return fd;
+    call->blocks = true; /* the shared memory said otherwise, which anybody may have written */
+    return accept_or_wait(own, call);
 }

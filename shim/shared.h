@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 12, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 13, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -76,7 +76,7 @@ struct shared {
     uint32_t version;
     uint32_t size;               /* of the whole, in bytes */
     _Atomic uint32_t count;      /* shards, 1 to SHARDS_MAX */
-    _Atomic uint32_t policy;     /* policy.h; written by the tool alone, once made */
+    uint32_t mode;               /* enum mode: what became of the listener when it was adopted */
     _Atomic uint32_t followed;   /* the last that all workers were told of */
     _Atomic uint32_t is_servers; /* 1: the server shards by itself */
     _Atomic int32_t kick_fd;   /* the number of the set's eventfd in its processes, for the tool */
@@ -97,7 +97,7 @@ struct shared {
     _Atomic uint32_t workers;  /* that ever began to wait, less those that stopped in good order */
     _Atomic uint32_t is_apart; /* 1: other workers have memories of their own */
     _Atomic uint32_t pollers;  /* processes and threads that ever polled the listener */
-    uint32_t mode;             /* enum mode: what became of the listener when it was adopted */
+    _Atomic uint32_t policy;   /* policy.h; written by the tool alone, once made */
     /* What all workers write, apart from what each of them reads for every connection. */
     _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
     _Atomic uint32_t passes;       /* of connections to whoever waits for their shard, since ... */

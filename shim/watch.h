@@ -58,11 +58,20 @@ struct accept_call {
     struct sockaddr *address;
     socklen_t *length;
     int flags;
-    bool blocks; /* as the listener's flags say */
+    bool blocks;        /* as the listener's flags say */
+    bool is_home_empty; /* the worker's home has been looked at */
 };
 
 /* The server is about to accept from that listener, in whichever way. */
 void watch_accepts(const struct shard *own);
+
+/*
+ * Of a set of several, what most connections are: the worker has waited, its home was all that
+ * brought an event, and it takes one from there. NOT_USUAL: it is for watch_accept() to say, and
+ * errno is as it was; call->is_home_empty then tells whether home was looked at.
+ */
+enum { NOT_USUAL = -2 };
+int watch_accept_usual(const struct shard *own, struct accept_call *call);
 
 /* Of a set of one, the kernel's own accept. Otherwise it never waits, even if the listener blocks:
  * EAGAIN. */

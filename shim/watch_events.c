@@ -1,6 +1,7 @@
 /* watch events: what a wait brought, on its way to the server. */
 #include "watch_events.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stddef.h>
 
@@ -34,6 +35,17 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
     return NULL;
 }
 
+HOT void events_remember_kicks(const struct instance *instance) {
+    if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
+        return;
+    WATCHES_OF (watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (set && watch->has_home)
+            atomic_store_explicit(&watch->kicks_before, atomic_load(&set->shared->kicks_done),
+                                  memory_order_relaxed);
+    }
+}
+
 /*
  * Whether an event with EPOLLOUT is the kick and nothing of the server's. At most one event is
  * taken for each kick that was made, so that even a server that gives a connection the listener's
@@ -62,8 +74,11 @@ static bool is_kick(struct watch *watch) {
 RARE static bool becomes_event(struct watch *watch, struct epoll_event *event) {
     bool is_first = watch->kicks_noticed++ == 0;
     struct shard own = watch_shard(watch); /* which another thread may have ended meanwhile */
-    if (is_first || !own.set || (watch->asked & EPOLLONESHOT) || !(watch->asked & EPOLLIN) ||
-        set_blocks(own.set, own.number, watch->fd))
+    int saved = errno;
+    bool is_to_go_on = is_first || !own.set || (watch->asked & EPOLLONESHOT) ||
+                       !(watch->asked & EPOLLIN) || set_blocks(own.set, own.number, watch->fd);
+    errno = saved;
+    if (is_to_go_on)
         return false;
     event->events = EPOLLIN;
     event->data.u64 = atomic_load(&watch->data);
@@ -88,12 +103,14 @@ RARE static bool disarm(struct watch *watch) {
         return true;
     if (!atomic_exchange(&watch->armed, false))
         return false;
+    int saved = errno;
     if (guard_enter()) {
         bits_copy(&watch->reach, &watch->registered);
         if (atomic_load(&watch->set)) /* another thread may have ended it */
             shards_withdraw(watch);
         guard_leave();
     }
+    errno = saved;
     return true;
 }
 
@@ -104,10 +121,7 @@ RARE static uint32_t events_at_end(const struct watch *watch) {
 
 /* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
 HOT static uint32_t completed(const struct watch *watch, uint32_t events) {
-    uint32_t missing = (events & EPOLLIN) ? EPOLLRDNORM : 0;
-    if (events & EPOLLHUP) /* it was shut down */
-        missing |= events_at_end(watch);
-    return events | (watch->asked & missing);
+    return events | (watch->asked & ((events & EPOLLIN) ? EPOLLRDNORM : 0));
 }
 
 /* ---- the end of one of several shards of the server's own ---- */
@@ -170,16 +184,27 @@ RARE static bool is_neighbours_end(const struct instance *instance, struct epoll
     return any && event->events == 0;
 }
 
-/* Whether the server is to see the event; it may be changed. */
-HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
-                      struct epoll_event *place) {
+/* True: it is a kick, or a neighbour's end, and not for the server. */
+RARE static bool is_only_ours(struct watch *watch, struct hits *hits, struct epoll_event *event) {
     struct watch *for_us =
         (event->events & EPOLLOUT) ? kicked(watch->instance, event->data.u64) : NULL;
     if (for_us) {
         hits->kicked = for_us;
-        return false;
+        return true;
     }
-    if ((event->events & EPOLLHUP) && is_neighbours_end(watch->instance, event))
+    int saved = errno;
+    bool is_neighbours =
+        (event->events & EPOLLHUP) && is_neighbours_end(watch->instance, event);
+    if (!is_neighbours && (event->events & EPOLLHUP)) /* it was shut down */
+        event->events |= watch->asked & events_at_end(watch);
+    errno = saved;
+    return is_neighbours;
+}
+
+/* Whether the server is to see the event; it may be changed. */
+HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
+                      struct epoll_event *place) {
+    if ((event->events & (EPOLLOUT | EPOLLHUP)) && is_only_ours(watch, hits, event))
         return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);

@@ -22,6 +22,8 @@ enum {
     HESITATION_MS = 50
 }; /* an eternity between a wake-up and its accept; rarely scheduled away */
 
+enum { LOOKS_EACH = 8 }; /* waits, to spare the others a look at the clock */
+
 static bool is_proven(const struct shard_set *set) {
     return atomic_load_explicit(&set->acceptor, memory_order_relaxed) == local_pid();
 }
@@ -101,9 +103,17 @@ RARE static void make_plain(struct watch *watch) {
                            "woken beside others");
 }
 
+/* Who finds something each time that it asks is looked at now and then. */
+HOT static bool is_to_look(const struct watch *watch) {
+    const struct instance *instance = watch->instance;
+    return (watch->given & EPOLLEXCLUSIVE) && !watch->is_hesitant &&
+           (!atomic_load_explicit(&instance->asks, memory_order_relaxed) ||
+            atomic_load_explicit(&instance->waits, memory_order_relaxed) % LOOKS_EACH == 0);
+}
+
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
     uint64_t told = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    if (!(watch->given & EPOLLEXCLUSIVE) || clock_coarse_ms() - told < HESITATION_MS ||
+    if (!is_to_look(watch) || clock_coarse_ms() - told < HESITATION_MS ||
         !instance_is_mine(watch->instance) || (watch->asked & (EPOLLET | EPOLLONESHOT)))
         return;
     if (stats_is_idle_since(set, watch->place, told))

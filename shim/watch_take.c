@@ -20,6 +20,7 @@
 #include "watch_stand_back.h"
 #include "watch_stuck.h"
 #include "watch_turns.h"
+#include "watch_usual.h"
 #include "worker.h"
 #include "worker_stuck.h"
 
@@ -155,15 +156,8 @@ static void pass_on(const struct shard_set *set, const struct choice *choice) {
 }
 
 HOT static void note_home(struct watch *watch, const struct shard_set *set, int home) {
-    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
-    stats_count(set, watch->place, COUNT_HOME);
-    stand_back_count_home(watch);
-    worker_took_home(set, home);
     serial_note_at_home(watch, set);
-    order_note_taken(set, home);
-    if (set_is_one_queue(set) || worker_is_shared(set, home))
-        turns_count_taken(watch, set, home);
+    usual_note(watch, set, home);
 }
 
 /* A neighbour of the server's own may be shut down or closed at any moment. */
@@ -207,7 +201,7 @@ HOT static int steal(const struct shard *own, struct watch *watch, const struct 
 HOT static int take_home(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     struct choice choice;
-    int fd = take(own, home_of(own, watch), call);
+    int fd = call->is_home_empty ? nothing() : take(own, home_of(own, watch), call);
     if (fd < 0 || !watch)
         return fd;
     note_home(watch, own->set, home_of(own, watch));

@@ -9,6 +9,7 @@
 #include "libc.h"
 #include "local.h"
 #include "real.h"
+#include "watch_again.h"
 #include "watch_current.h"
 #include "watch_events.h"
 #include "watch_shards.h"
@@ -90,16 +91,10 @@ RARE static void probe(const struct instance *instance, bool begins) {
     }
 }
 
-/* Kicks made so far are all in what the wait brings; later ones may still be to come after it. */
-HOT static void remember_kicks(const struct instance *instance) {
-    if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
-        return;
-    WATCHES_OF (watch, instance) {
-        const struct shard_set *set = atomic_load(&watch->set);
-        if (set && watch->has_home)
-            atomic_store_explicit(&watch->kicks_before, atomic_load(&set->shared->kicks_done),
-                                  memory_order_relaxed);
-    }
+RARE static void end_probe(const struct instance *instance) {
+    int saved = errno;
+    probe(instance, false);
+    errno = saved;
 }
 
 HOT static bool begin(struct instance *instance, bool sleeps) {
@@ -114,7 +109,7 @@ HOT static bool begin(struct instance *instance, bool sleeps) {
         atomic_store(&instance->work, true);
         probe(instance, true);
     }
-    remember_kicks(instance);
+    events_remember_kicks(instance);
     return probing;
 }
 
@@ -169,12 +164,10 @@ RARE static int wait_deaf(const struct instance *instance, struct wait_call *cal
 HOT static int wait_standing_back(struct instance *instance, struct wait_call *call) {
     bool is_shortened;
     int count = wait_a_turn(call, STAND_BACK_TURN_MS, &is_shortened);
-    int saved = errno;
     if (count <= 0)
         stand_back_ends(instance);
     if (count == 0 && is_shortened) /* else the rest of what the server asked for */
         count = stand_back_tell(instance, call->events) ? 1 : -2;
-    errno = saved;
     return count;
 }
 
@@ -218,15 +211,13 @@ HOT static void note_wait(struct instance *instance, bool begins) {
 /* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
 HOT static int look_through(struct instance *instance, const struct wait_call *call, int count,
                             bool probing) {
-    int saved = errno;
     if (probing)
-        probe(instance, false);
+        end_probe(instance);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)) {
         count = events_deliver(instance, call->events, count, count == call->most);
         if (count == 0)
             count = -2;
     }
-    errno = saved;
     return count;
 }
 
@@ -288,12 +279,11 @@ RARE static bool take_off(struct wait_call *call, struct timespec asked, struct 
     return is_any;
 }
 
-HOT int watch_wait(unsigned index, struct wait_call *call) {
-    struct instance *instance = instance_at(index);
+/* It may sleep, and so is announced. */
+HOT static int wait_announced(struct instance *instance, struct wait_call *call) {
     if (call->timeout.tv_sec > FOREVER_SECONDS)
         call->has_timeout = false;
     count_waiting(instance, 1);
-    count_wait(instance);
     int count;
     int looks = 0;
     struct timespec began = {0};
@@ -303,6 +293,17 @@ HOT int watch_wait(unsigned index, struct wait_call *call) {
     if (count == -2)
         count = 0;
     count_waiting(instance, -1);
+    return count;
+}
+
+HOT int watch_wait(unsigned index, struct wait_call *call) {
+    struct instance *instance = instance_at(index);
+    count_wait(instance);
+    int count = again_ask(instance, call);
+    if (count <= 0) {
+        count = wait_announced(instance, call);
+        again_note_wait(instance, count);
+    }
     watch_current = instance;
     return count;
 }

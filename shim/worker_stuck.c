@@ -109,7 +109,11 @@ uint32_t worker_stuck_news(const struct shard_set *set) {
 
 HOT bool worker_sees_slow(const struct shard_set *set) {
     uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
-    return since && milliseconds() - since < REMEMBERED_MS;
+    if (!since || milliseconds() - since < REMEMBERED_MS)
+        return since;
+    /* Forgotten, so that nobody has to look at the clock for it; unless it was seen again. */
+    atomic_compare_exchange_strong(&set->shared->slow_ms, &since, 0);
+    return false;
 }
 
 static void find_away(const struct shard_set *set, int32_t age, const struct shard_bits *queued,
