@@ -97,6 +97,8 @@ static void come_to(int shard) {
     take_all_at(1 - shard);
 }
 
+/* ---- asking ---- */
+
 static void post(void) {
     assert_int_equal(write(something, &(uint64_t){1}, sizeof(uint64_t)), sizeof(uint64_t));
 }
@@ -106,22 +108,27 @@ static void take_post(void) {
     assert_int_equal(read(something, &value, sizeof value), sizeof value);
 }
 
-/* ---- asking ---- */
-
 static int calls, asks; /* of the kernel, and those of them that do not wait */
 
+/* One without limit does not last. */
 static int counted_wait(const struct wait_call *call) {
     calls++;
     asks += call->has_timeout && !clock_is_positive(call->timeout);
+    if (!call->has_timeout)
+        post();
     return kernel_wait(call);
+}
+
+static int wait_counted_for(struct timespec limit, bool has_limit) {
+    struct epoll_event events[8];
+    struct wait_call call = {counted_wait, epfd, events, 8, has_limit, limit, NULL};
+    calls = asks = 0;
+    return watch_wait(fd_index_of(fd_entry(epfd)), &call);
 }
 
 /* A wait of up to 20 ms; returns what it brought. */
 static int wait_counted(void) {
-    struct epoll_event events[8];
-    struct wait_call call = {counted_wait, epfd, events, 8, true, {0, 20000000}, NULL};
-    calls = asks = 0;
-    return watch_wait(fd_index_of(fd_entry(epfd)), &call);
+    return wait_counted_for((struct timespec){0, 20000000}, true);
 }
 
 /* Two events, after which it asks. */
@@ -187,6 +194,16 @@ static void where_there_is_nothing_it_waits(void **state) {
     assert_int_equal(asks, 0);
 }
 
+static void it_waits_as_long_as_the_server_says(void **state) {
+    (void)state;
+    be_busy();
+    take_all_at(0);
+    take_post();
+    assert_int_equal(wait_counted_for((struct timespec){0}, false), 1);
+    assert_int_equal(asks, 1);
+    assert_int_equal(calls, 2);
+}
+
 static void who_was_told_often_is_not_put_off_by_one(void **state) {
     (void)state;
     be_busy();
@@ -207,9 +224,10 @@ static void a_kick_is_not_for_the_server(void **state) {
     set_kick(&set);
     assert_int_equal(wait_counted(), 2);
     assert_int_equal(asks, 1);
+    assert_int_equal(watch_current->first->kicks_seen, set.shared->kicks_done); /* one is one */
+    assert_true(atomic_load(&watch_current->work)); /* it looks at the claims */
     take_all_at(0);
     take_post();
-    assert_true(atomic_load(&watch_current->work)); /* it looks at the claims */
     set_kick(&set);
     assert_int_equal(wait_counted(), 1); /* a wait that brings a kick alone tells of the listener */
 }
@@ -311,6 +329,7 @@ int main(void) {
         BUSY(what_it_said_of_itself_grows_no_older_than_a_tick),
         BUSY(what_is_to_be_done_before_a_wait_is_done),
         BUSY(where_there_is_nothing_it_waits),
+        BUSY(it_waits_as_long_as_the_server_says),
         BUSY(who_was_told_often_is_not_put_off_by_one),
         BUSY(a_kick_is_not_for_the_server),
         BUSY(the_first_of_a_wait_is_usual),
