@@ -193,8 +193,7 @@ RARE static bool is_only_ours(struct watch *watch, struct hits *hits, struct epo
         return true;
     }
     int saved = errno;
-    bool is_neighbours =
-        (event->events & EPOLLHUP) && is_neighbours_end(watch->instance, event);
+    bool is_neighbours = (event->events & EPOLLHUP) && is_neighbours_end(watch->instance, event);
     if (!is_neighbours && (event->events & EPOLLHUP)) /* it was shut down */
         event->events |= watch->asked & events_at_end(watch);
     errno = saved;

@@ -58,7 +58,7 @@ static int begin(void **state) {
     something = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert_return_code(epoll_ctl(epfd, EPOLL_CTL_ADD, something, &event), errno);
     assert_int_equal(accept_on(&own, listener_fd), -1); /* but from now on it is woken alone */
-    set.shared->concurrent = set.shared->generation; /* two were seen to wait at once */
+    set.shared->concurrent = set.shared->generation;    /* two were seen to wait at once */
     for (int i = 0; i == 0 || (i < 8 && atomic_load(&watch_current->work)); i++)
         wait_on(epfd, &event, 1, 0); /* sees the other's claim */
     assert_false(atomic_load(&watch_current->work));
