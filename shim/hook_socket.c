@@ -55,8 +55,8 @@ HOT HOOK int accept(int fd, ADDRESS_OUT address, socklen_t *restrict length) {
     unsigned entry = fd_entry(fd);
     if (LIKELY(entry == FD_OTHER))
         return real.accept(fd, POINTER_OF(address), length);
-    return accept_ours(entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0,
-                                                    false, false});
+    return accept_ours(
+        entry, &(struct accept_call){real_accept, fd, POINTER_OF(address), length, 0, false, 0});
 }
 
 HOT HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, int flags) {
@@ -64,7 +64,7 @@ HOT HOOK int accept4(int fd, ADDRESS_OUT address, socklen_t *restrict length, in
     if (LIKELY(entry == FD_OTHER))
         return real.accept4(fd, POINTER_OF(address), length, flags);
     return accept_ours(entry, &(struct accept_call){real_accept4, fd, POINTER_OF(address), length,
-                                                    flags, false, false});
+                                                    flags, false, 0});
 }
 
 HOOK int shutdown(int fd, int how) {

@@ -48,7 +48,7 @@ static int accept_or_wait(const struct shard *own, struct accept_call *call) {
     bool is_limited = false;
     int fd;
     while ((fd = watch_accept(own, call)) < 0 && errno == EAGAIN) {
-        call->is_home_empty = false;
+        call->empty_home = 0; /* it may have been filled since */
         if (is_first) {
             if (!blocks_itself(own, call->fd)) {
                 errno = EAGAIN;
@@ -95,5 +95,6 @@ HOT int poller_accept(const struct shard *own, struct accept_call *call) {
     if (fd >= 0 || errno != EAGAIN || !set_blocks_really(own->set, own->number, call->fd))
         return fd;
     call->blocks = true; /* the shared memory said otherwise, which anybody may have written */
+    call->empty_home = 0;
     return accept_or_wait(own, call);
 }

@@ -58,17 +58,17 @@ struct accept_call {
     struct sockaddr *address;
     socklen_t *length;
     int flags;
-    bool blocks;        /* as the listener's flags say */
-    bool is_home_empty; /* the worker's home has been looked at */
+    bool blocks;    /* as the listener's flags say */
+    int empty_home; /* 1 + the shard that watch_accept_usual() found empty; 0: none */
 };
 
 /* The server is about to accept from that listener, in whichever way. */
 void watch_accepts(const struct shard *own);
 
 /*
- * Of a set of several, what most connections are: the worker has waited, its home was all that
- * brought an event, and it takes one from there. NOT_USUAL: it is for watch_accept() to say, and
- * errno is as it was; call->is_home_empty then tells whether home was looked at.
+ * Of a set of several, what most connections are: the worker has waited, one shard alone
+ * brought an event, and it takes one from its home. NOT_USUAL: it is for watch_accept() to say, and
+ * errno is as it was; what was found empty is in the call. Else as accept(2).
  */
 enum { NOT_USUAL = -2 };
 int watch_accept_usual(const struct shard *own, struct accept_call *call);

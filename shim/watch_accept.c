@@ -15,6 +15,7 @@
 #include "watch_shards.h"
 #include "watch_take.h"
 #include "watch_turns.h"
+#include "watch_usual.h"
 #include "worker.h"
 
 /* The watch that an accept by this thread belongs to, or NULL: it never waited in this process. */
@@ -45,14 +46,10 @@ static int accept_from_one(const struct shard *own, struct watch *watch,
     return fd;
 }
 
-/* It cannot take what it was woken for. */
-static bool is_exhausted(int error) {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 /*
- * The kernel says so before it looks at the queue: with nothing there, workers that have all no
- * descriptors left would wake each other without end.
+ * Whoever is exhausted cannot take what it was woken for. The kernel says so before it looks at the
+ * queue: with nothing there, workers that have all no descriptors left would wake each other
+ * without end.
  */
 RARE static void pass_on_queued(const struct shard *own, const struct watch *watch, int own_fd) {
     struct pollfd queue = {.fd = own_fd, .events = POLLIN};
@@ -96,6 +93,11 @@ RARE int watch_accept_unseen(const struct shard *own, const struct accept_call *
     if (fd >= 0)
         attendant_accepted(set, own->number, call->fd);
     return fd;
+}
+
+HOT int watch_accept_usual(const struct shard *own, struct accept_call *call) {
+    struct watch *watch = watch_of(own);
+    return watch ? usual_take(own, watch, call) : NOT_USUAL;
 }
 
 HOT int watch_accept(const struct shard *own, const struct accept_call *call) {

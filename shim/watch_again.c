@@ -6,12 +6,18 @@
 
 enum { PAID_MOST = 4 };
 
+/* And does not fail: of a limit that is none the kernel says so. */
+static bool may_sleep(const struct wait_call *call) {
+    return !call->has_timeout ||
+           (clock_is_positive(call->timeout) && call->timeout.tv_nsec < 1000000000);
+}
+
 /*
  * Only within the tick of the clock in which it was last announced: what others know of it is never
  * older than that, nor what it knows of them. And not where a wait is more than that.
  */
-HOT static bool is_to_ask(const struct instance *instance) {
-    return atomic_load_explicit(&instance->asks, memory_order_relaxed) &&
+HOT static bool is_to_ask(const struct instance *instance, const struct wait_call *call) {
+    return may_sleep(call) && atomic_load_explicit(&instance->asks, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->work, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->probing, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->deaf, memory_order_relaxed) &&
@@ -43,7 +49,7 @@ HOT static void note_ask(struct instance *instance, bool paid) {
 }
 
 HOT int again_ask(struct instance *instance, struct wait_call *call) {
-    if (!is_to_ask(instance))
+    if (!is_to_ask(instance, call))
         return 0;
     if (atomic_load_explicit(&instance->was_away, memory_order_relaxed))
         atomic_store_explicit(&instance->was_away, false, memory_order_relaxed);
@@ -55,6 +61,6 @@ HOT int again_ask(struct instance *instance, struct wait_call *call) {
 }
 
 HOT void again_note_wait(struct instance *instance, int count) {
-    if (count > 1 && !atomic_load_explicit(&instance->asks, memory_order_relaxed))
-        put_asks(instance, 1);
+    unsigned asks = atomic_load_explicit(&instance->asks, memory_order_relaxed);
+    put_asks(instance, count <= 1 ? asks / 2 : asks ? asks : 1);
 }

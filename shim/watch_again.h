@@ -5,8 +5,7 @@
  * others read; it looks at the clock for that, and at what others have said. Who does not sleep
  * needs nothing of it. So where a wait has brought several events, or that has paid lately, the
  * kernel is asked first what there is, without any of that; and only where there is nothing does
- * the wait begin. For
- * watch_wait.c only.
+ * the wait begin. For watch_wait.c only.
  */
 #ifndef UNHERD_WATCH_AGAIN_H
 #define UNHERD_WATCH_AGAIN_H
@@ -18,7 +17,7 @@
  * is to begin. */
 int again_ask(struct instance *instance, struct wait_call *call);
 
-/* A wait has brought so many events for the server. */
+/* A wait that was begun has brought so many events for the server. */
 void again_note_wait(struct instance *instance, int count);
 
 #endif

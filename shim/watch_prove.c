@@ -22,7 +22,7 @@ enum {
     HESITATION_MS = 50
 }; /* an eternity between a wake-up and its accept; rarely scheduled away */
 
-enum { LOOKS_EACH = 8 }; /* waits, to spare the others a look at the clock */
+enum { LOOKS_EACH = 8 }; /* first accepts, to spare the others a look at the clock */
 
 static bool is_proven(const struct shard_set *set) {
     return atomic_load_explicit(&set->acceptor, memory_order_relaxed) == local_pid();
@@ -103,12 +103,15 @@ RARE static void make_plain(struct watch *watch) {
                            "woken beside others");
 }
 
-/* Who finds something each time that it asks is looked at now and then. */
-HOT static bool is_to_look(const struct watch *watch) {
-    const struct instance *instance = watch->instance;
-    return (watch->given & EPOLLEXCLUSIVE) && !watch->is_hesitant &&
-           (!atomic_load_explicit(&instance->asks, memory_order_relaxed) ||
-            atomic_load_explicit(&instance->waits, memory_order_relaxed) % LOOKS_EACH == 0);
+/* Of a worker that has much to do, now and then. */
+HOT static bool is_to_look(struct watch *watch) {
+    if (!(watch->given & EPOLLEXCLUSIVE))
+        return false;
+    unsigned passed = atomic_load_explicit(&watch->unlooked, memory_order_relaxed) + 1U;
+    bool looks =
+        passed >= LOOKS_EACH || !atomic_load_explicit(&watch->instance->asks, memory_order_relaxed);
+    atomic_store_explicit(&watch->unlooked, (uint8_t)(looks ? 0 : passed), memory_order_relaxed);
+    return looks;
 }
 
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {

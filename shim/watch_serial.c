@@ -28,7 +28,7 @@ static _Thread_local struct {
     uint64_t at_us;    /* when, or 0: not looked at */
     int number;
     bool tries_on, tried; /* for another before it waits: so it did last time, or since then */
-    bool is_serial, is_looked_at;
+    bool is_serial;
     int skips, left;        /* times that it does not look, of which are left */
     struct since passed_on; /* it looked at what it leaves */
     uint64_t passed_on_ms;
@@ -61,10 +61,6 @@ HOT bool serial_is(void) {
     return this_thread.is_serial;
 }
 
-HOT bool serial_is_looked_at(void) {
-    return this_thread.is_looked_at;
-}
-
 /* The clock is not for servers that wait before each. */
 HOT void serial_note_taken(const struct watch *watch, int fd) {
     if (goes_on(watch)) {
@@ -88,7 +84,6 @@ static bool has_closed_it(void) {
 }
 
 bool serial_may_look(const struct watch *watch) {
-    this_thread.is_looked_at = true;
     if (!goes_on(watch))
         return false;
     this_thread.tried = true;

@@ -15,10 +15,6 @@
 
 #include "watch_table.h"
 
-/* Whether this thread was ever seen to come for another without a wait: what most that do not wait
- * do soon, and then what they take is to be noted. */
-bool serial_is_looked_at(void);
-
 /* It took a connection, which is descriptor fd. */
 void serial_note_taken(const struct watch *watch, int fd);
 

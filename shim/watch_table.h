@@ -24,8 +24,8 @@ enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096 };
 struct watch;
 
 struct instance {
-    _Alignas(64) _Atomic int waiting; /* threads inside epoll_wait on it; those of a closed one
-                                         leave it later */
+    _Alignas(64) _Atomic int waiting; /* threads in epoll_wait on it, asking or waiting; those of a
+                                         closed one leave it later */
     _Atomic(struct watch *) first;    /* its watches, linked through next */
     _Atomic int epfd;    /* the server's number at the time of the first registration */
     _Atomic pid_t pid;   /* whose it is; a child that goes on using it only reads */
@@ -35,7 +35,8 @@ struct instance {
     int references;         /* descriptors of this process that name it; 0: the record is free */
     _Atomic int orphaned;   /* those given up by a signal handler that could not have the guard */
     _Atomic uint32_t waits; /* so far; tells whether something happened since the last */
-    _Atomic uint64_t ended_ms; /* when the last wait ended, by clock_coarse_ms() */
+    _Atomic uint64_t ended_ms; /* when the last wait that it did not only ask ended, by
+                                  clock_coarse_ms() */
     _Atomic bool was_away;     /* it was at work for some milliseconds before its last wait */
     _Atomic uint8_t asks;      /* watch_again.h: how often it paid lately; 0: not to be tried */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
@@ -97,6 +98,7 @@ struct watch {
     /* Since the last wait; hints only, so that two threads may write them at once. */
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
+    _Atomic uint8_t unlooked;    /* watch_prove.c: accepts since it was looked at */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
     _Atomic uint32_t stolen;     /* the same of others' */

@@ -62,6 +62,7 @@ HOT static void note_stolen(struct watch *watch, const struct shard_set *set, in
     turns_count_stolen(watch, set, shard);
     if (set_is_one_queue(set)) /* it is nobody's to take from */
         return;
+    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     serial_note_at_home(watch, set);
     order_note_taken(set, shard);
     if (worker_took_stolen(set, shard) && set_steal(set) &&
@@ -201,10 +202,11 @@ HOT static int steal(const struct shard *own, struct watch *watch, const struct 
 HOT static int take_home(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     struct choice choice;
-    int fd = call->is_home_empty ? nothing() : take(own, home_of(own, watch), call);
+    int home = home_of(own, watch);
+    int fd = call->empty_home == home + 1 ? nothing() : take(own, home, call);
     if (fd < 0 || !watch)
         return fd;
-    note_home(watch, own->set, home_of(own, watch));
+    note_home(watch, own->set, home);
     if (may_strand(watch, own->set)) {
         look(own, watch, call->fd, false, &choice);
         pass_on(own->set, &choice);

@@ -13,6 +13,11 @@ static inline int nothing(void) {
     return -1;
 }
 
+/* What accept cannot take although it may be there, for want of descriptors or memory. */
+static inline bool is_exhausted(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /*
  * Of a set of several shards: home, or where a connection has probably waited longer, or whatever
  * is within reach. For a worker, which is counted and rotated, or NULL. It never waits: EAGAIN.

@@ -9,6 +9,7 @@
 #include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
+#include "watch_take.h"
 #include "watch_turns.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -19,13 +20,12 @@ HOT static bool is_set_usual(const struct shard_set *set) {
            !worker_sees_slow(set) && !set_is_one_queue(set);
 }
 
-/* One that is registered exclusively was seen to accept. */
+/* One that is woken alone has proven already that it accepts. */
 HOT static bool is_usual(const struct watch *watch, const struct shard *own) {
-    return watch && watch->instance == watch_current && watch_is_of(watch, own) &&
+    return watch->instance == watch_current && watch_is_of(watch, own) &&
            atomic_load_explicit(&watch->told, memory_order_relaxed) &&
            !atomic_load_explicit(&watch->told_of_many, memory_order_relaxed) &&
-           watch_waits_for_home(watch) && (watch->given & EPOLLEXCLUSIVE) &&
-           watch->home < own->set->count && is_set_usual(own->set);
+           watch_waits_for_home(watch) && (watch->given & EPOLLEXCLUSIVE) && is_set_usual(own->set);
 }
 
 HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) {
@@ -41,27 +41,28 @@ HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) 
 
 HOT static void note_first(struct watch *watch, const struct shard_set *set, int home, int fd) {
     usual_note(watch, set, home);
-    if (serial_is_looked_at())
-        serial_note_taken(watch, fd);
+    serial_note_taken(watch, fd);
     if (turns_note_counted(watch))
         watch_note_hesitation(watch, set);
 }
 
-/* The spares do not block: the server's own may, and then others are to decide. */
-HOT int watch_accept_usual(const struct shard *own, struct accept_call *call) {
-    struct watch *watch = watch_at(atomic_load_explicit(&own->set->hint, memory_order_relaxed));
-    if (!is_usual(watch, own))
-        return NOT_USUAL;
-    int home = watch->home;
-    if (home == own->number && set_blocks(own->set, home, call->fd))
+/* Spares do not block; the server's own may, and what is to be done then is for others. */
+HOT static bool may_take(const struct shard *own, int home, const struct accept_call *call) {
+    return home < own->set->count && !(home == own->number && set_blocks(own->set, home, call->fd));
+}
+
+HOT int usual_take(const struct shard *own, struct watch *watch, struct accept_call *call) {
+    int home = watch->home; /* once: another thread may end it */
+    if (!is_usual(watch, own) || !may_take(own, home, call))
         return NOT_USUAL;
     int saved = errno;
     int fd = call->accept(set_fd(own, home, call->fd), call);
-    if (fd >= 0) {
+    if (fd >= 0)
         note_first(watch, own->set, home, fd);
-        return fd;
+    else if (errno == EAGAIN || is_exhausted(errno)) {
+        call->empty_home = errno == EAGAIN ? home + 1 : 0;
+        errno = saved;
+        return NOT_USUAL;
     }
-    call->is_home_empty = errno == EAGAIN;
-    errno = saved;
-    return NOT_USUAL;
+    return fd;
 }

@@ -283,7 +283,6 @@ RARE static bool take_off(struct wait_call *call, struct timespec asked, struct 
 HOT static int wait_announced(struct instance *instance, struct wait_call *call) {
     if (call->timeout.tv_sec > FOREVER_SECONDS)
         call->has_timeout = false;
-    count_waiting(instance, 1);
     int count;
     int looks = 0;
     struct timespec began = {0};
@@ -292,18 +291,19 @@ HOT static int wait_announced(struct instance *instance, struct wait_call *call)
         looks += call->has_timeout && !take_off(call, asked, &began);
     if (count == -2)
         count = 0;
-    count_waiting(instance, -1);
     return count;
 }
 
 HOT int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
+    count_waiting(instance, 1); /* first: who changes it now sees that, or is seen */
     count_wait(instance);
     int count = again_ask(instance, call);
     if (count <= 0) {
         count = wait_announced(instance, call);
         again_note_wait(instance, count);
     }
+    count_waiting(instance, -1);
     watch_current = instance;
     return count;
 }

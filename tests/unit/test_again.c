@@ -116,6 +116,8 @@ static int counted_wait(const struct wait_call *call) {
     asks += call->has_timeout && !clock_is_positive(call->timeout);
     if (!call->has_timeout)
         post();
+    if (call->timeout.tv_nsec >= 1000000000) /* as epoll_pwait2(2) does */
+        return errno = EINVAL, -1;
     return kernel_wait(call);
 }
 
@@ -204,6 +206,36 @@ static void it_waits_as_long_as_the_server_says(void **state) {
     assert_int_equal(calls, 2);
 }
 
+static void who_only_asks_does_so_once(void **state) {
+    (void)state;
+    be_busy();
+    assert_int_equal(wait_counted_for((struct timespec){0}, true), 2);
+    assert_int_equal(calls, 1);
+    take_all_at(0);
+    take_post();
+    assert_int_equal(wait_counted_for((struct timespec){0}, true), 0);
+    assert_int_equal(calls, 1);
+}
+
+static void a_limit_that_is_none_is_refused(void **state) {
+    (void)state;
+    be_busy();
+    assert_int_equal(wait_counted_for((struct timespec){1, 1000000000}, true), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
+static void who_waits_for_one_each_time_asks_no_more(void **state) {
+    (void)state;
+    be_busy();
+    take_post();
+    for (int i = 0; i < 4; i++) {
+        now_ms += TICK_MS;
+        assert_int_equal(wait_counted(), 1);
+    }
+    assert_int_equal(wait_counted(), 1);
+    assert_int_equal(asks, 0);
+}
+
 static void who_was_told_often_is_not_put_off_by_one(void **state) {
     (void)state;
     be_busy();
@@ -235,7 +267,7 @@ static void a_kick_is_not_for_the_server(void **state) {
 /* ---- the usual ---- */
 
 static int take_as_usual(struct accept_call *call) {
-    *call = (struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false, false};
+    *call = (struct accept_call){kernel_accept, listener_fd, NULL, NULL, 0, false, 0};
     return watch_accept_usual(&own, call);
 }
 
@@ -266,12 +298,39 @@ static void an_empty_home_is_looked_at_once(void **state) {
     assert_int_equal(wait_counted(), 1);
     errno = ENOENT;
     assert_int_equal(take_as_usual(&call), NOT_USUAL);
-    assert_true(call.is_home_empty);
+    assert_int_equal(call.empty_home, 1 + watch_current->first->home);
     assert_int_equal(errno, ENOENT);
     come_to(0); /* too late to be seen by this accept */
     int fd = watch_accept(&own, &call);
     assert_int_equal(fd, -1);
     assert_int_equal(errno, EAGAIN);
+}
+
+static int aborted_accept(int fd, const struct accept_call *call) {
+    (void)fd, (void)call;
+    calls++;
+    errno = ECONNABORTED;
+    return -1;
+}
+
+static void a_failure_is_the_servers_to_know(void **state) {
+    (void)state;
+    struct accept_call call = {aborted_accept, listener_fd, NULL, NULL, 0, false, 0};
+    come_to(0);
+    assert_int_equal(wait_counted(), 1);
+    calls = 0;
+    assert_int_equal(watch_accept_usual(&own, &call), -1);
+    assert_int_equal(errno, ECONNABORTED);
+    assert_int_equal(calls, 1);
+}
+
+static void what_was_stolen_is_no_more_to_be_taken(void **state) {
+    (void)state;
+    come_to(1);
+    assert_int_equal(wait_counted(), 1);
+    close(accept_on(&own, listener_fd));
+    come_to(0);
+    assert_false(takes_as_usual());
 }
 
 static void who_was_told_of_several_shards_chooses(void **state) {
@@ -330,10 +389,15 @@ int main(void) {
         BUSY(what_is_to_be_done_before_a_wait_is_done),
         BUSY(where_there_is_nothing_it_waits),
         BUSY(it_waits_as_long_as_the_server_says),
+        BUSY(who_only_asks_does_so_once),
+        BUSY(a_limit_that_is_none_is_refused),
+        BUSY(who_waits_for_one_each_time_asks_no_more),
         BUSY(who_was_told_often_is_not_put_off_by_one),
         BUSY(a_kick_is_not_for_the_server),
         BUSY(the_first_of_a_wait_is_usual),
         BUSY(an_empty_home_is_looked_at_once),
+        BUSY(a_failure_is_the_servers_to_know),
+        BUSY(what_was_stolen_is_no_more_to_be_taken),
         BUSY(who_was_told_of_several_shards_chooses),
         BUSY(what_the_set_is_about_goes_first),
         BUSY(that_an_owner_was_slow_is_forgotten),

@@ -27,7 +27,7 @@ static inline int kernel_accept(int fd, const struct accept_call *call) {
 }
 
 static inline int accept_on(const struct shard *own, int fd) {
-    struct accept_call call = {kernel_accept, fd, NULL, NULL, 0, false, false};
+    struct accept_call call = {kernel_accept, fd, NULL, NULL, 0, false, 0};
     int taken = own->set->count > 1 ? watch_accept_usual(own, &call) : NOT_USUAL;
     return taken == NOT_USUAL ? watch_accept(own, &call) : taken;
 }
