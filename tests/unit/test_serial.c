@@ -8,55 +8,23 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <time.h>
-
 #include "clock.h"
-#include "local.h"
 #include "real.h"
+#include "two_workers.h"
 #include "watch_current.h"
-#include "watch_lab.h"
 #include "watch_serial.h"
 #include "watch_stand_back.h"
 #include "worker_stuck.h"
 
-enum { SHARDS = 2, VISITORS = 32, SERVED_US = 250, REFUSED_US = 5 };
+enum { VISITORS = 32, SERVED_US = 250, REFUSED_US = 5 };
 
-static struct shard_set set;
-static const struct shard own = {&set, 0};
-static int listener_fd;
-static int epfd;     /* of shard 0 */
-static int other_fd; /* of shard 1 */
 static int visitors[VISITORS];
-static uint64_t now_us = 1000000;
-
-static int clock_reads; /* of the one that costs something */
-
-/* In libc's place. */
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    clock_reads += clock == CLOCK_MONOTONIC;
-    *time = (struct timespec){(time_t)(now_us / 1000000), (long)(now_us % 1000000) * 1000};
-    return 0;
-}
-
-static int instance(uint64_t data) {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    assert_return_code(watch_ctl(fd, EPOLL_CTL_ADD, listener_fd, &own, &event), errno);
-    assert_int_equal(wait_on(fd, &event, 1, 0), 0);
-    return fd;
-}
 
 /* Two workers, of which one waits, and the other is to be asked; clients at both their homes. */
 static int begin(void **state) {
     (void)state;
-    const char *why = NULL;
-    assert_true(local_start());
     serial_note_looked(true); /* the thread's memory outlasts a test: it need not skip a look */
-    listener_fd = listening_socket();
-    assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
-    begin_stealing(&set, SHARDS - 1);
-    epfd = instance(1);
-    other_fd = instance(2);
+    make_workers();
     for (int i = 0; i < VISITORS; i++)
         assert_return_code(visitors[i] = visitor(port_of_socket(listener_fd)), errno);
     return 0;
@@ -66,23 +34,8 @@ static int end(void **state) {
     (void)state;
     for (int i = 0; i < VISITORS; i++)
         close(visitors[i]);
-    watch_listener_closing(&own, listener_fd, true);
-    close_instance(epfd);
-    close_instance(other_fd);
-    set_close(&set);
-    close(listener_fd);
+    end_workers();
     return 0;
-}
-
-/* How many are left at a shard, which are taken from it. */
-static int left_at(int shard) {
-    int count = 0;
-    int fd;
-    for (; (fd = accept4(set_fd(&own, shard, listener_fd), NULL, NULL, SOCK_NONBLOCK)) >= 0;
-         count++)
-        close(fd);
-    assert_int_equal(errno, EAGAIN);
-    return count;
 }
 
 /* What the worker of shard 0 takes once it was told, until it is told that there is no more. */
