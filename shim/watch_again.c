@@ -9,7 +9,7 @@ enum { PAID_MOST = 4 };
 /* And does not fail: of a limit that is none the kernel says so. */
 static bool may_sleep(const struct wait_call *call) {
     return !call->has_timeout ||
-           (clock_is_positive(call->timeout) && call->timeout.tv_nsec < 1000000000);
+           (clock_is_positive(call->timeout) && (unsigned long)call->timeout.tv_nsec < 1000000000);
 }
 
 /*

@@ -45,6 +45,8 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
     ask(watch, event);
     bits_add(&watch->registered, own->number);
     atomic_store(&instance->work, true); /* a home is found at the first wait */
+    if (atomic_load(&instance->waiting)) /* which somebody has begun: he sleeps on, with shard 0 */
+        shards_begin(watch);
     return 0;
 }
 

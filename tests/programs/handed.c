@@ -6,7 +6,9 @@
 #include "lab.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 enum { WAITERS = 12, VISITS = 300 };
 
@@ -37,11 +39,15 @@ static void *accept_what_is_handed(void *unused) {
     return NULL;
 }
 
-static pthread_t thread(void *(*run)(void *)) {
+static pthread_t thread_of(void *(*run)(void *), void *argument) {
     pthread_t made;
-    if (pthread_create(&made, NULL, run, NULL))
+    if (pthread_create(&made, NULL, run, argument))
         give_up("pthread_create");
     return made;
+}
+
+static pthread_t thread(void *(*run)(void *)) {
+    return thread_of(run, NULL);
 }
 
 /* One acceptor for all: whichever queue it is, it has to find the connection that was told of. */
@@ -108,10 +114,57 @@ static void share_an_instance(char **arguments) {
     serve_in_tens();
 }
 
+/* ---- another thread registers anew what they wait for ---- */
+
+enum { SLEEPERS = 3, ROUNDS = 40 };
+
+static int instances[SLEEPERS];
+static _Atomic pid_t sleepers[SLEEPERS];
+
+static void *sleep_and_serve(void *number) {
+    long i = (long)number;
+    atomic_store(&sleepers[i], gettid());
+    for (;;) {
+        struct epoll_event event;
+        if (epoll_wait(instances[i], &event, 1, -1) == 1)
+            serve_one(fd, 1);
+    }
+    return NULL;
+}
+
+static void register_anew(int epfd) {
+    struct epoll_event event = {.events = EPOLLIN};
+    MUST(epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL));
+    MUST(epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event));
+}
+
+/* They sleep on, and are told all the same. */
+static void registered_anew(char **arguments) {
+    (void)arguments;
+    int answered = 0;
+    fd = listener(AF_INET, SOCK_NONBLOCK);
+    for (long i = 0; i < SLEEPERS; i++) {
+        instances[i] = watching(fd, EPOLLIN);
+        thread_of(sleep_and_serve, (void *)i);
+    }
+    for (int i = 0; i < SLEEPERS; i++) {
+        while (!atomic_load(&sleepers[i]))
+            sched_yield();
+        until_waiting(sleepers[i]);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < SLEEPERS; i++)
+            register_anew(instances[i]);
+        answered += ask(port_of(fd)) == 1;
+    }
+    say("answered %d of %d", answered, ROUNDS);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     static const struct command commands[] = {{"one-acceptor", one_acceptor},
                                               {"come-and-go", come_and_go},
-                                              {"share-an-instance", share_an_instance}};
+                                              {"share-an-instance", share_an_instance},
+                                              {"registered-anew", registered_anew}};
     return RUN_COMMAND(commands, argv);
 }

@@ -16,6 +16,11 @@ source "$BATS_TEST_DIRNAME/lab.bash"
   UNHERD_STEAL=1 expect 'answered 280 of 280' reuseport handed come-and-go
 }
 
+@test "another thread registers the listener anew, under those that sleep: they are told of everybody" {
+  same handed registered-anew
+  UNHERD_STEAL=1 expect 'answered 40 of 40' reuseport handed registered-anew
+}
+
 @test "threads that share an instance come and go" {
   same handed share-an-instance
 }

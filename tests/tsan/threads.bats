@@ -18,5 +18,6 @@ is_clean() {
 @test "one thread accepts what others are told of" { is_clean handed one-acceptor 'answered 300 of 300'; }
 @test "threads with instances of their own come and go" { is_clean handed come-and-go 'answered 280 of 280'; }
 @test "threads share an instance" { is_clean handed share-an-instance 'answered 280 of 280'; }
+@test "another thread registers the listener anew" { is_clean handed registered-anew 'answered 40 of 40'; }
 @test "threads listen at the same moment" { is_clean own racing 'queues: 8, answered: 200 of 200'; }
 @test "threads in accept come and go" { is_clean leavers threads-end 'answered by the one that stays: 40 of 40'; }

@@ -51,7 +51,7 @@ static int counted_wait(const struct wait_call *call) {
     asks += call->has_timeout && !clock_is_positive(call->timeout);
     if (!call->has_timeout)
         post();
-    if (call->timeout.tv_nsec >= 1000000000) /* as epoll_pwait2(2) does */
+    if ((unsigned long)call->timeout.tv_nsec >= 1000000000) /* as epoll_pwait2(2) does */
         return errno = EINVAL, -1;
     return kernel_wait(call);
 }
@@ -156,6 +156,8 @@ static void a_limit_that_is_none_is_refused(void **state) {
     (void)state;
     be_busy();
     assert_int_equal(wait_counted_for((struct timespec){1, 1000000000}, true), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(wait_counted_for((struct timespec){1, -5}, true), -1);
     assert_int_equal(errno, EINVAL);
 }
 
