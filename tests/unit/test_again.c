@@ -157,6 +157,7 @@ static void a_limit_that_is_none_is_refused(void **state) {
     be_busy();
     assert_int_equal(wait_counted_for((struct timespec){1, 1000000000}, true), -1);
     assert_int_equal(errno, EINVAL);
+    assert_int_equal(wait_counted(), 2); /* it asks again */
     assert_int_equal(wait_counted_for((struct timespec){1, -5}, true), -1);
     assert_int_equal(errno, EINVAL);
 }
