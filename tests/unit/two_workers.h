@@ -80,7 +80,7 @@ static inline void come_to(int shard) {
 
 /* Until the worker of shard 0 has found out all that it is going to. */
 static inline void settle_worker(void) {
-    struct epoll_event event;
+    struct epoll_event event = {0};
     assert_int_equal(accept_on(&own, listener_fd), -1); /* but from now on it is woken alone */
     set.shared->concurrent = set.shared->generation;    /* two were seen to wait at once */
     for (int i = 0; i == 0 || (i < 8 && atomic_load(&watch_current->work)); i++)
