@@ -20,7 +20,7 @@ HOT static bool is_set_usual(const struct shard_set *set) {
            !worker_sees_slow(set) && !set_is_one_queue(set);
 }
 
-/* One that is woken alone has proven already that it accepts. */
+/* One that is woken alone has proven already that it accepts, or the server wants it so. */
 HOT static bool is_usual(const struct watch *watch, const struct shard *own) {
     return watch->instance == watch_current && watch_is_of(watch, own) &&
            atomic_load_explicit(&watch->told, memory_order_relaxed) &&
