@@ -13,6 +13,7 @@
 
 #include "hot.h"
 #include "real.h"
+#include "watch_choice.h"
 #include "watch_current.h"
 #include "watch_order.h"
 #include "watch_serial.h"
@@ -70,65 +71,6 @@ HOT static void note_stolen(struct watch *watch, const struct shard_set *set, in
         stuck_tell(set, shard);
 }
 
-/* Whom an accept is for: a worker, or nobody that waits here. Of one queue all have the same; and
- * the record may be another set's by now, if another thread has closed this one. */
-HOT static int home_of(const struct shard *own, const struct watch *watch) {
-    int home = watch && !set_is_one_queue(own->set) ? watch->home : own->number;
-    return home < own->set->count ? home : own->number;
-}
-
-/*
- * A thread that did not wait itself accepts what another was told of, who may have a home and
- * neighbours elsewhere: it may take from every shard.
- */
-HOT static void reach_of(const struct shard *own, const struct watch *watch,
-                         struct shard_bits *reach) {
-    if (!watch || watch->instance != watch_current) {
-        worker_listening(own->set, reach);
-        return;
-    }
-    *reach = (struct shard_bits){0};
-    WATCHES_OF (each, watch->instance) { /* one for each number that the server added */
-        const struct shard_bits *its = atomic_load(&each->armed) ? &each->registered : &each->reach;
-        if (watch_is_of(each, own))
-            BITS_EACH (shard, its)
-                bits_add(reach, shard);
-    }
-}
-
-/* Shards that the worker may take from, and what is queued at them. */
-struct choice {
-    struct pollfd list[SHARDS_MAX];
-    int shards[SHARDS_MAX];
-    int count;
-    int ready; /* of them; negative: the kernel will not say (RLIMIT_NOFILE below their number) */
-};
-
-static void add(struct choice *choice, const struct shard *own, int shard, int own_fd) {
-    choice->shards[choice->count] = shard;
-    choice->list[choice->count++] =
-        (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
-}
-
-/* Home, if that is asked for, and the shards within reach beside it, next neighbour first. */
-HOT static void look(const struct shard *own, const struct watch *watch, int own_fd, bool at_home,
-                     struct choice *choice) {
-    struct shard_bits reach;
-    int home = home_of(own, watch);
-    choice->count = 0;
-    reach_of(own, watch, &reach);
-    bits_remove(&reach, home);
-    if (at_home)
-        add(choice, own, home, own_fd);
-    for (int pass = 0; pass < 2; pass++) { /* those behind home, then those before it */
-        int end = pass ? home : own->set->count;
-        for (int shard = bits_next(&reach, pass ? 0 : home); shard >= 0 && shard < end;
-             shard = bits_next(&reach, shard + 1))
-            add(choice, own, shard, own_fd);
-    }
-    choice->ready = choice->count ? real.poll(choice->list, (nfds_t)choice->count, 0) : 0;
-}
-
 /* Whether the wait has brought events of several shards; said once. */
 HOT static bool was_told_of_many(struct watch *watch) {
     bool is_told = atomic_load_explicit(&watch->told_of_many, memory_order_relaxed);
@@ -146,14 +88,6 @@ HOT static bool was_told_of_many(struct watch *watch) {
  */
 HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
     return was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
-}
-
-static void pass_on(const struct shard_set *set, const struct choice *choice) {
-    bool has_owners = !set_is_one_queue(set);
-    for (int i = 0; i < choice->count && choice->ready > 0; i++)
-        if ((choice->list[i].revents & POLLIN) &&
-            (!has_owners || worker_passes_on(set, choice->shards[i])))
-            set_wake_waiters(set, choice->list[i].fd);
 }
 
 HOT static void note_home(struct watch *watch, const struct shard_set *set, int home) {
@@ -186,7 +120,7 @@ HOT static int take_one(const struct shard *own, struct watch *watch,
         else if (fd >= 0 && watch)
             note_stolen(watch, set, choice->shards[i]);
         if (fd >= 0 && watch && choice->ready > 1 && (is_home_first || may_strand(watch, set)))
-            pass_on(set, choice);
+            choice_pass_on(set, choice);
         return fd;
     }
     return nothing();
@@ -194,23 +128,20 @@ HOT static int take_one(const struct shard *own, struct watch *watch,
 
 HOT static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct choice choice;
-    look(own, watch, call->fd, false, &choice);
+    choice_look(own, watch, call->fd, false, &choice);
     return take_one(own, watch, call, &choice, false);
 }
 
 /* Home alone; what may be stranded elsewhere is looked at after it. */
 HOT static int take_home(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
-    struct choice choice;
-    int home = home_of(own, watch);
+    int home = choice_home(own, watch);
     int fd = call->empty_home == home + 1 ? nothing() : take(own, home, call);
     if (fd < 0 || !watch)
         return fd;
     note_home(watch, own->set, home);
-    if (may_strand(watch, own->set)) {
-        look(own, watch, call->fd, false, &choice);
-        pass_on(own->set, &choice);
-    }
+    if (may_strand(watch, own->set))
+        choice_leave(own, watch, call->fd);
     return fd;
 }
 
@@ -218,7 +149,7 @@ HOT static int take_home(const struct shard *own, struct watch *watch,
 static int take_in_order(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     struct choice choice;
-    look(own, watch, call->fd, true, &choice);
+    choice_look(own, watch, call->fd, true, &choice);
     int fd = take_one(own, watch, call, &choice, true);
     if (fd < 0 && errno == EAGAIN)
         turns_count_empty(watch, own->set);
