@@ -48,6 +48,12 @@ HOT static void note_ask(struct instance *instance, bool paid) {
     put_asks(instance, !paid ? asks / 2 : asks < PAID_MOST ? asks + 1 : PAID_MOST);
 }
 
+/* Who sleeps may have been woken for what it does not take: watch_choice.h. */
+static void put_has_slept(struct instance *instance, bool has_slept) {
+    if (atomic_load_explicit(&instance->has_slept, memory_order_relaxed) != has_slept)
+        atomic_store_explicit(&instance->has_slept, has_slept, memory_order_relaxed);
+}
+
 HOT int again_ask(struct instance *instance, struct wait_call *call) {
     if (!is_to_ask(instance, call))
         return 0;
@@ -57,10 +63,12 @@ HOT int again_ask(struct instance *instance, struct wait_call *call) {
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
         count = events_deliver(instance, call->events, count, count == call->most);
     note_ask(instance, count > 0);
+    put_has_slept(instance, false);
     return count;
 }
 
 HOT void again_note_wait(struct instance *instance, int count) {
+    put_has_slept(instance, true);
     unsigned asks = atomic_load_explicit(&instance->asks, memory_order_relaxed);
     put_asks(instance, count <= 1 ? asks / 2 : asks ? asks : 1);
 }

@@ -34,4 +34,15 @@ void choice_pass_on(const struct shard_set *set, const struct choice *choice);
 /* The same of all that a worker could have taken from, and has not. */
 void choice_leave(const struct shard *own, const struct watch *watch, int own_fd);
 
+/*
+ * Whether the first accept of a wait may leave what nobody else was woken for: the worker has
+ * slept, may have been woken for one shard, and take from another where somebody came too late to
+ * be reported. If the owner of the first is stuck nobody would come. Of a worker that has not slept
+ * the kernel wakes another; and edge-triggered the next accept takes that too.
+ */
+static inline bool choice_is_after_sleep(const struct watch *watch) {
+    return atomic_load_explicit(&watch->instance->has_slept, memory_order_relaxed) &&
+           !(watch->asked & EPOLLET);
+}
+
 #endif

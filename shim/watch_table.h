@@ -38,6 +38,7 @@ struct instance {
     _Atomic uint64_t ended_ms; /* when the last wait that it did not only ask ended, by
                                   clock_coarse_ms() */
     _Atomic bool was_away;     /* it was at work for some milliseconds before its last wait */
+    _Atomic bool has_slept;    /* in its last wait, or might have: it was not only asked */
     _Atomic uint8_t asks;      /* watch_again.h: how often it paid lately; 0: not to be tried */
     _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
     _Atomic bool is_spoiled; /* has something registered that is out of reach */

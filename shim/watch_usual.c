@@ -4,6 +4,7 @@
 
 #include "hot.h"
 #include "stats.h"
+#include "watch_choice.h"
 #include "watch_current.h"
 #include "watch_order.h"
 #include "watch_serial.h"
@@ -57,9 +58,11 @@ HOT int usual_take(const struct shard *own, struct watch *watch, struct accept_c
         return NOT_USUAL;
     int saved = errno;
     int fd = call->accept(set_fd(own, home, call->fd), call);
-    if (fd >= 0)
+    if (fd >= 0) {
         note_first(watch, own->set, home, fd);
-    else if (errno == EAGAIN || is_exhausted(errno)) {
+        if (choice_is_after_sleep(watch))
+            choice_leave(own, watch, call->fd);
+    } else if (errno == EAGAIN || is_exhausted(errno)) {
         call->empty_home = errno == EAGAIN ? home + 1 : 0;
         errno = saved;
         return NOT_USUAL;

@@ -88,6 +88,10 @@ static void who_was_told_of_several_asks_first(void **state) {
     assert_int_equal(calls, 1);
     assert_int_equal(asks, 1);
     assert_int_equal(*at_work_since(), MARK); /* nobody was told that it waits */
+    assert_false(atomic_load(&watch_current->has_slept));
+    now_us += TICK_US;
+    assert_int_equal(wait_counted(), 2);
+    assert_true(atomic_load(&watch_current->has_slept));
 }
 
 static void who_was_told_of_one_waits_as_ever(void **state) {

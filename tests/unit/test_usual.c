@@ -145,6 +145,72 @@ static void one_that_blocks_is_not_usual(void **state) {
     assert_true(takes_as_usual());
 }
 
+/* An instance that the library knows nothing of: whoever else waits for what is queued there. */
+static int other_who_waits_for(int shard) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    assert_return_code(fd, errno);
+    assert_return_code(epoll_ctl(fd, EPOLL_CTL_ADD, set_fd(&own, shard, listener_fd), &event),
+                       errno);
+    return fd;
+}
+
+static bool is_woken(int fd) {
+    struct epoll_event event;
+    int count = epoll_wait(fd, &event, 1, 0);
+    assert_return_code(count, errno);
+    return count == 1;
+}
+
+/* Told of the one, the worker finds the other at home when it accepts. */
+static int told_of_a_neighbours_before_its_own(void) {
+    come_to(1);
+    wait_for_one();
+    for (int i = 0; i < 64 && !is_queued(0); i++)
+        close(visitor(port_of_socket(listener_fd)));
+    assert_true(is_queued(0));
+    int other = other_who_waits_for(1);
+    assert_true(is_woken(other));
+    assert_false(is_woken(other));
+    return other;
+}
+
+static void what_it_was_woken_for_and_leaves_is_passed_on(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    assert_true(takes_as_usual());
+    assert_true(is_woken(other));
+    left_at(0);
+    wait_for_one(); /* now it is told of the neighbour's alone, and takes it */
+    close(accept_on(&own, listener_fd));
+    assert_false(is_woken(other));
+    close(other);
+}
+
+static void so_it_is_where_more_has_to_be_asked(void **state) {
+    (void)state;
+    struct accept_call call = {kernel_accept, listener_fd, NULL, NULL, 0, false, 0};
+    int other = told_of_a_neighbours_before_its_own();
+    close(watch_accept(&own, &call));
+    assert_true(is_woken(other));
+    for (int i = 0; i < 64 && !is_queued(0); i++)
+        close(visitor(port_of_socket(listener_fd)));
+    is_woken(other); /* by those that came to it meanwhile */
+    close(watch_accept(&own, &call));
+    assert_false(is_queued(0));
+    assert_false(is_woken(other)); /* once for a wait is enough */
+    close(other);
+}
+
+static void who_has_only_asked_was_not_woken(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    atomic_store(&watch_current->has_slept, false);
+    assert_true(takes_as_usual());
+    assert_false(is_woken(other));
+    close(other);
+}
+
 int main(void) {
 #define USUAL(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
@@ -156,6 +222,9 @@ int main(void) {
         USUAL(what_the_set_is_about_goes_first),
         USUAL(that_an_owner_was_slow_is_forgotten),
         USUAL(one_that_blocks_is_not_usual),
+        USUAL(what_it_was_woken_for_and_leaves_is_passed_on),
+        USUAL(so_it_is_where_more_has_to_be_asked),
+        USUAL(who_has_only_asked_was_not_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
