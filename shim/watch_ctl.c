@@ -44,7 +44,7 @@ static int record(int epfd, int fd, const struct shard *own, struct epoll_event 
     }
     ask(watch, event);
     bits_add(&watch->registered, own->number);
-    atomic_store(&instance->work, true); /* a home is found at the first wait */
+    atomic_store(&instance->work, WORK); /* a home is found at the first wait */
     if (atomic_load(&instance->waiting)) /* which somebody has begun: he sleeps on, with shard 0 */
         shards_begin(watch);
     return 0;
@@ -92,6 +92,20 @@ static bool cancels_delete(const struct watch *watch, const struct epoll_event *
            atomic_load(&watch->armed) && !(event->events & EPOLLET);
 }
 
+/* Where that was all that there was to do. */
+static void put_work(struct instance *instance, enum work from, enum work to) {
+    uint8_t expected = (uint8_t)from;
+    atomic_compare_exchange_strong(&instance->work, &expected, (uint8_t)to);
+}
+
+static void keep(struct watch *watch) {
+    atomic_store(&watch->leaving, false);
+    WATCHES_OF (other, watch->instance)
+        if (atomic_load(&other->leaving))
+            return;
+    put_work(watch->instance, WORK_TO_DELETE, NO_WORK);
+}
+
 static int add_again(struct watch *watch, int epfd, int fd, const struct shard *own,
                      struct epoll_event *event) {
     if (!atomic_load(&watch->leaving)) {
@@ -99,7 +113,7 @@ static int add_again(struct watch *watch, int epfd, int fd, const struct shard *
         return -1;
     }
     if (cancels_delete(watch, event)) {
-        atomic_store(&watch->leaving, false);
+        keep(watch);
         if (watch_is_off(watch,
                          own->set)) /* the place that it has then is the server's to choose */
             shards_to_end(watch, own->number);
@@ -127,7 +141,7 @@ static int modify(struct watch *watch, struct epoll_event *event) {
 /* Done at the next wait, unless somebody is waiting now and would still be told of connections. */
 static int delete (struct watch *watch) {
     atomic_store(&watch->leaving, true);
-    atomic_store(&watch->instance->work, true);
+    put_work(watch->instance, NO_WORK, WORK_TO_DELETE);
     if (atomic_load(
             &watch->instance->waiting)) /* asked last: who begins to wait now sees the work */
         shards_end(watch);

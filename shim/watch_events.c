@@ -60,7 +60,7 @@ static bool is_kick(struct watch *watch) {
     watch->kicks_seen = watch->kicks_before;
     if (!atomic_exchange(&watch->kicks_itself, false))
         atomic_store(&watch->was_kicked, true);
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
     return true;
 }
 

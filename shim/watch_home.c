@@ -149,7 +149,7 @@ static bool stays(struct watch *watch, const struct shard_set *set, int shard) {
         return false;
     }
     watch->seen_generation = 0; /* the next wait looks again */
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
     return true;
 }
 
@@ -196,7 +196,7 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
 static bool is_time_to_retry(struct watch *watch) {
     if (!watch->retry)
         return false;
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
     return --watch->retry == 0;
 }
 

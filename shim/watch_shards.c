@@ -85,7 +85,7 @@ void shards_lose(struct watch *watch) {
                  log_errno(errno));
     stats_fall_back(atomic_load(&watch->set), FALLBACK_REGISTRATION);
     watch->retry = RETRY_WAITS;
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
     if (shards_is_deaf(watch))
         atomic_store(&watch->instance->deaf, true);
 }

@@ -218,7 +218,7 @@ void stand_back_ends(struct instance *instance) {
     WATCHES_OF (watch, instance)
         if (atomic_load(&watch->pace.stands_back))
             atomic_store(&watch->pace.ends, true);
-    atomic_store(&instance->work, true);
+    atomic_store(&instance->work, WORK);
 }
 
 bool stand_back_tell(const struct instance *instance, struct epoll_event *event) {

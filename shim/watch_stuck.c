@@ -37,7 +37,7 @@ void stuck_find(struct watch *watch, const struct shard_set *set, const struct s
     watch->sees_stuck = bits_count(stuck);
     watch->lets_go_late = true;
     if (watch->sees_stuck)
-        atomic_store(&watch->instance->work, true);
+        atomic_store(&watch->instance->work, WORK);
 }
 
 bool stuck_is_due(const struct watch *watch, const struct shard_set *set) {
@@ -45,6 +45,6 @@ bool stuck_is_due(const struct watch *watch, const struct shard_set *set) {
         return true;
     if (!watch->sees_stuck)
         return false;
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
     return clock_coarse_ms() - watch->looked_ms >= worker_stuck_interval(set);
 }

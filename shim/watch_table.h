@@ -23,6 +23,13 @@ enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096 };
 
 struct watch;
 
+/* Whether something is to be done before the next wait: the watches are looked at. */
+enum work {
+    NO_WORK,
+    WORK,
+    WORK_TO_DELETE /* nothing but what the server deleted, and may add again at once: then none */
+};
+
 struct instance {
     _Alignas(64) _Atomic int waiting; /* threads in epoll_wait on it, asking or waiting; those of a
                                          closed one leave it later */
@@ -40,8 +47,8 @@ struct instance {
     _Atomic bool was_away;     /* it was at work for some milliseconds before its last wait */
     _Atomic bool has_slept;    /* in its last wait, or might have: it was not only asked */
     _Atomic uint8_t asks;      /* watch_again.h: how often it paid lately; 0: not to be tried */
-    _Atomic bool work;       /* something is to be done before the next wait: look at the watches */
-    _Atomic bool is_spoiled; /* has something registered that is out of reach */
+    _Atomic uint8_t work;      /* enum work */
+    _Atomic bool is_spoiled;   /* has something registered that is out of reach */
     _Atomic bool deaf; /* some watch has lost its registration, and could not have it back yet */
     _Atomic bool
         stands_back;       /* some watch does: waits are short, and what they bring is looked at */

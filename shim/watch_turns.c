@@ -11,7 +11,7 @@ static void note_sharers(struct watch *watch, const struct shard_set *set) {
     if (!watch->has_home || watch->seen_sharers == worker_sharers(set, watch->home))
         return;
     watch->seen_generation = 0; /* it is to watch more neighbours, or fewer */
-    atomic_store(&watch->instance->work, true);
+    atomic_store(&watch->instance->work, WORK);
 }
 
 /*
@@ -33,7 +33,7 @@ HOT static void rotate(struct watch *watch, const struct shard_set *set, int sha
         return;
     }
     atomic_fetch_or(&watch->to_rotate[shard / 64], UINT64_C(1) << (shard % 64));
-    atomic_store(&instance->work, true);
+    atomic_store(&instance->work, WORK);
 }
 
 enum {
@@ -134,7 +134,7 @@ RARE static bool is_told_now(const struct watch *watch) {
     int count = real.epoll_wait(watch->instance->epfd, events, 16, 0);
     for (int i = 0; i < count; i++) {
         if (events[i].events & EPOLLOUT)
-            atomic_store(&watch->instance->work, true);
+            atomic_store(&watch->instance->work, WORK);
         else
             is_told |= events[i].data.u64 == atomic_load(&watch->data);
     }

@@ -64,7 +64,7 @@ RARE static void look_for_leavings(struct watch *watch) {
 RARE static void prepare_all(struct instance *instance, bool sleeps) {
     if (!instance_is_mine(instance) || !guard_enter())
         return;
-    atomic_store(&instance->work, false);
+    atomic_store(&instance->work, NO_WORK);
     atomic_store(&instance->deaf, false);
     WATCHES_OF (watch, instance) /* first, for what one leaves another may have at once */
         if (atomic_load(&watch->leaving))
@@ -106,7 +106,7 @@ HOT static bool begin(struct instance *instance, bool sleeps) {
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
     if (probing && instance_is_mine(instance)) {
         atomic_store(&instance->probing, false); /* set again before the next, if still unproven */
-        atomic_store(&instance->work, true);
+        atomic_store(&instance->work, WORK);
         probe(instance, true);
     }
     events_remember_kicks(instance);

@@ -14,6 +14,7 @@
 #include "local.h"
 #include "real.h"
 #include "watch_lab.h"
+#include "watch_table.h"
 
 enum { SHARDS = 4 };
 
@@ -274,6 +275,49 @@ static void a_delete_holds_until_the_next_add(void **state) {
     close(fd);
 }
 
+/* Waits until there is nothing to do before a wait. */
+static void rest(void) {
+    struct epoll_event events[8];
+    wait_here(events, 0);
+    assert_int_equal(accept_here(), -1);             /* it accepts: that is known then */
+    set.shared->concurrent = set.shared->generation; /* and that two wait at once */
+    for (int i = 0; i == 0 || (i < 8 && instance_find(epfd)->work); i++)
+        wait_here(events, 0);
+    assert_int_equal(instance_find(epfd)->work, NO_WORK);
+}
+
+/* nginx does it at every sixteenth accept. */
+static void to_delete_and_add_again_is_no_work(void **state) {
+    (void)state;
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    rest();
+    assert_return_code(ctl(EPOLL_CTL_DEL, 0, 0), errno);
+    assert_int_equal(instance_find(epfd)->work, WORK_TO_DELETE);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_int_equal(instance_find(epfd)->work, NO_WORK);
+    atomic_store(&instance_find(epfd)->work, WORK); /* whatever it is, it remains */
+    assert_return_code(ctl(EPOLL_CTL_DEL, 0, 0), errno);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_int_equal(instance_find(epfd)->work, WORK);
+}
+
+static void what_else_was_deleted_is_still_to_go(void **state) {
+    (void)state;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 2};
+    int copy = dup(listener_fd);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_return_code(watch_ctl(epfd, EPOLL_CTL_ADD, copy, &own, &event), errno);
+    rest();
+    assert_return_code(watch_ctl(epfd, EPOLL_CTL_DEL, copy, &own, NULL), errno);
+    assert_return_code(ctl(EPOLL_CTL_DEL, 0, 0), errno);
+    assert_return_code(ctl(EPOLL_CTL_ADD, EPOLLIN, 1), errno);
+    assert_int_equal(instance_find(epfd)->work, WORK_TO_DELETE);
+    rest();
+    assert_null(watch_find(instance_find(epfd), copy));
+    assert_non_null(watch_find(instance_find(epfd), listener_fd));
+    close(copy);
+}
+
 /* However many kicks come, and whenever: what the server sees of them is readable at most. */
 static pid_t kick_for_ever(void) {
     pid_t parent = getpid();
@@ -384,6 +428,8 @@ int main(void) {
         WATCHED(oneshot_tells_once_and_is_armed_again),
         WATCHED(rdhup_and_pri_are_masked_and_put_back),
         WATCHED(a_delete_holds_until_the_next_add),
+        WATCHED(to_delete_and_add_again_is_no_work),
+        WATCHED(what_else_was_deleted_is_still_to_go),
         WATCHED(kicks_show_as_nothing_but_readable),
         WATCHED(who_goes_on_accepting_does_not_hesitate),
         WATCHED(garbage_is_survived),
