@@ -35,8 +35,10 @@ static inline struct timespec clock_plus(struct timespec a, struct timespec b, i
     return sum;
 }
 
+/* In normal form the nanoseconds are not negative, so the sign of both together is that of the
+ * seconds. */
 static inline bool clock_is_positive(struct timespec time) {
-    return time.tv_sec > 0 || (time.tv_sec == 0 && time.tv_nsec > 0);
+    return (time.tv_sec | time.tv_nsec) > 0;
 }
 
 static inline struct timespec clock_of_milliseconds(int milliseconds) {

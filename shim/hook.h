@@ -10,11 +10,10 @@
 #include <stdint.h>
 
 #include "fd_table.h"
+#include "hot.h"
 #include "real.h"
 
 #define HOOK __attribute__((visibility("default")))
-
-#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 
 /*
  * Whether a pointer of the server's may be looked at. One into the first page or beyond the user's

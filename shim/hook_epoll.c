@@ -28,7 +28,7 @@ static int real_epoll_pwait2(const struct wait_call *call) {
 /* A hidden number was answered before; an instance whose number was closed behind our back is not
  * known. */
 HOT static int wait_on(unsigned entry, struct wait_call *call) {
-    if (fd_kind_of(entry) == FD_INSTANCE)
+    if (LIKELY(fd_kind_of(entry) == FD_INSTANCE))
         return watch_wait(fd_index_of(entry), call);
     return call->wait(call);
 }

@@ -30,7 +30,7 @@ HOOK int bind(int fd, ADDRESS_IN address, socklen_t length) {
 
 /* The number that the kernel gave out may still stand for one that was closed behind our back. */
 static int fresh(int fd) {
-    if (fd >= 0 && fd_kind_of(fd_entry(fd)) == FD_LISTENER)
+    if (fd >= 0 && UNLIKELY(fd_kind_of(fd_entry(fd)) == FD_LISTENER))
         listener_is_real(fd);
     return fd;
 }
@@ -44,9 +44,9 @@ HOT static int real_accept4(int fd, const struct accept_call *call) {
 }
 
 HOT static int accept_ours(unsigned entry, struct accept_call *call) {
-    if (fd_kind_of(entry) == FD_HIDDEN)
+    if (UNLIKELY(fd_kind_of(entry) == FD_HIDDEN))
         return bad_descriptor();
-    if (fd_kind_of(entry) != FD_LISTENER)
+    if (UNLIKELY(fd_kind_of(entry) != FD_LISTENER))
         return call->accept(call->fd, call);
     return fresh(poller_accept(&listener_at(fd_index_of(entry))->shard, call));
 }

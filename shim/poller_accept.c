@@ -82,7 +82,7 @@ HOT int poller_accept(const struct shard *own, struct accept_call *call) {
     if (own->set->count == 1)
         return watch_accept(own, call);
     int fd = watch_accept_usual(own, call);
-    if (fd != NOT_USUAL)
+    if (LIKELY(fd != NOT_USUAL))
         return fd;
     call->blocks = blocks_now(own, call->fd);
     if (is_for_kernel(own, call)) {

@@ -35,6 +35,12 @@ static inline void bits_copy(struct shard_bits *to, const struct shard_bits *fro
                          __ATOMIC_RELAXED);
 }
 
+/* Adds the members of `from`, of its first so many words. */
+static inline void bits_join(struct shard_bits *to, const struct shard_bits *from, int words) {
+    for (int i = 0; i < words; i++)
+        to->word[i] |= __atomic_load_n(&from->word[i], __ATOMIC_RELAXED);
+}
+
 static inline int bits_count(const struct shard_bits *bits) {
     int count = 0;
     for (int i = 0; i < SHARDS_MAX / 64; i++)

@@ -79,7 +79,7 @@ bool set_accepts(const struct shard_set *set, int shard) {
 
 HOT bool set_blocks(const struct shard_set *set, int shard, int fd) {
     _Atomic uint32_t *nonblocking = &set->shared->shards[shard].nonblocking;
-    if (atomic_load_explicit(nonblocking, memory_order_relaxed))
+    if (LIKELY(atomic_load_explicit(nonblocking, memory_order_relaxed)))
         return false;
     int flags = real.fcntl(fd, F_GETFL);
     if (flags < 0 || !(flags & O_NONBLOCK))

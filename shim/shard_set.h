@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "hot.h"
 #include "policy.h"
 #include "shard_bits.h"
 #include "shared.h"
@@ -179,7 +180,9 @@ static inline enum mode set_mode(const struct shard_set *set) {
 /* Whether a set with several shards is to be as if it had one. What waits in the others, and those
  * connections that were on the way to them, are taken by whoever waits. */
 static inline bool set_is_one_queue_by(const struct shard_set *set, uint32_t word) {
-    return set->count > 1 && set_mode_by(set, word) != MODE_REUSEPORT && !set->is_servers;
+    enum mode mode = policy_of(word).mode; /* as set_mode_by(), of such a set */
+    return LIKELY(set->count > 1) && LIKELY(!set->is_servers) &&
+           UNLIKELY(mode == MODE_OFF || mode == MODE_EXCLUSIVE);
 }
 
 static inline bool set_is_one_queue(const struct shard_set *set) {

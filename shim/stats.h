@@ -7,6 +7,7 @@
 #ifndef UNHERD_STATS_H
 #define UNHERD_STATS_H
 
+#include "hot.h"
 #include "libc.h"
 #include "shard_set.h"
 
@@ -46,7 +47,7 @@ static inline void stats_wait(const struct shard_set *set, int place, unsigned i
  * own. With two locked instructions the statistics of a connection would cost half as much again
  * (make cost). */
 static inline void stats_count_alone(const struct shard_set *set, int place, enum count count) {
-    if (place == NO_PLACE)
+    if (UNLIKELY(place == NO_PLACE))
         return;
     _Atomic uint64_t *counter = &set->shared->worker[place].counts[count];
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
@@ -56,7 +57,7 @@ static inline void stats_count_alone(const struct shard_set *set, int place, enu
 /* Threads may share an epoll instance, and so a place. Children that go on with an instance of
  * their parent's share it too, and may lose a count or two; nothing else writes it. */
 static inline void stats_count(const struct shard_set *set, int place, enum count count) {
-    if (IS_SINGLE_THREADED)
+    if (LIKELY(IS_SINGLE_THREADED))
         stats_count_alone(set, place, count);
     else if (place != NO_PLACE)
         atomic_fetch_add_explicit(&set->shared->worker[place].counts[count], 1,

@@ -22,9 +22,9 @@
 HOT static struct watch *watch_of(const struct shard *own) {
     struct watch *hint = watch_at(atomic_load_explicit(&own->set->hint, memory_order_relaxed));
     struct instance *current = watch_current;
-    if (hint && !watch_is_of(hint, own))
+    if (LIKELY(hint) && !watch_is_of(hint, own))
         hint = NULL;
-    if (hint && (!current || hint->instance == current))
+    if (LIKELY(hint && (!current || hint->instance == current)))
         return hint;
     struct watch *watch = current ? watch_find_shard(current, own) : NULL;
     return watch ? watch : hint;
@@ -97,7 +97,7 @@ RARE int watch_accept_unseen(const struct shard *own, const struct accept_call *
 
 HOT int watch_accept_usual(const struct shard *own, struct accept_call *call) {
     struct watch *watch = watch_of(own);
-    return watch ? usual_take(own, watch, call) : NOT_USUAL;
+    return LIKELY(watch) ? usual_take(own, watch, call) : NOT_USUAL;
 }
 
 HOT int watch_accept(const struct shard *own, const struct accept_call *call) {

@@ -17,7 +17,7 @@ static bool may_sleep(const struct wait_call *call) {
  * older than that, nor what it knows of them. And not where a wait is more than that.
  */
 HOT static bool is_to_ask(const struct instance *instance, const struct wait_call *call) {
-    return may_sleep(call) && atomic_load_explicit(&instance->asks, memory_order_relaxed) &&
+    return atomic_load_explicit(&instance->asks, memory_order_relaxed) && may_sleep(call) &&
            !atomic_load_explicit(&instance->work, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->probing, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->deaf, memory_order_relaxed) &&
@@ -50,14 +50,14 @@ HOT static void note_ask(struct instance *instance, bool paid) {
 
 /* Who sleeps may have been woken for what it does not take: watch_choice.h. */
 static void put_has_slept(struct instance *instance, bool has_slept) {
-    if (atomic_load_explicit(&instance->has_slept, memory_order_relaxed) != has_slept)
+    if (UNLIKELY(atomic_load_explicit(&instance->has_slept, memory_order_relaxed) != has_slept))
         atomic_store_explicit(&instance->has_slept, has_slept, memory_order_relaxed);
 }
 
 HOT int again_ask(struct instance *instance, struct wait_call *call) {
     if (!is_to_ask(instance, call))
         return 0;
-    if (atomic_load_explicit(&instance->was_away, memory_order_relaxed))
+    if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed)))
         atomic_store_explicit(&instance->was_away, false, memory_order_relaxed);
     int count = ask(instance, call);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))

@@ -10,7 +10,12 @@
  * the record may be another set's by now, if another thread has closed this one. */
 HOT int choice_home(const struct shard *own, const struct watch *watch) {
     int home = watch && !set_is_one_queue(own->set) ? watch->home : own->number;
-    return home < own->set->count ? home : own->number;
+    return LIKELY(home < own->set->count) ? home : own->number;
+}
+
+/* How many words of a set's bits there are to look at. */
+static int words_of(const struct shard_set *set) {
+    return (set->count + 63) / 64;
 }
 
 /*
@@ -19,16 +24,16 @@ HOT int choice_home(const struct shard *own, const struct watch *watch) {
  */
 HOT static void reach_of(const struct shard *own, const struct watch *watch,
                          struct shard_bits *reach) {
-    if (!watch || watch->instance != watch_current) {
+    if (UNLIKELY(!watch || watch->instance != watch_current)) {
         worker_listening(own->set, reach);
         return;
     }
     *reach = (struct shard_bits){0};
     WATCHES_OF (each, watch->instance) { /* one for each number that the server added */
-        const struct shard_bits *its = atomic_load(&each->armed) ? &each->registered : &each->reach;
+        const struct shard_bits *its =
+            LIKELY(atomic_load(&each->armed)) ? &each->registered : &each->reach;
         if (watch_is_of(each, own))
-            BITS_EACH (shard, its)
-                bits_add(reach, shard);
+            bits_join(reach, its, words_of(own->set));
     }
 }
 
@@ -38,21 +43,28 @@ static void add(struct choice *choice, const struct shard *own, int shard, int o
         (struct pollfd){.fd = set_fd(own, shard, own_fd), .events = POLLIN};
 }
 
+/* Those of a word that lie behind home, or those that lie before it. */
+static uint64_t part_of(const struct shard_bits *reach, int word, int home, bool is_behind) {
+    uint64_t at_home = home / 64 == word ? UINT64_C(1) << (home % 64) : 0;
+    uint64_t before = home / 64 > word ? ~UINT64_C(0) : at_home ? at_home - 1 : 0;
+    return reach->word[word] & (is_behind ? ~before & ~at_home : before);
+}
+
 HOT void choice_look(const struct shard *own, const struct watch *watch, int own_fd, bool at_home,
                      struct choice *choice) {
     struct shard_bits reach;
     int home = choice_home(own, watch);
+    int words = words_of(own->set);
     choice->count = 0;
     reach_of(own, watch, &reach);
-    bits_remove(&reach, home);
     if (at_home)
         add(choice, own, home, own_fd);
-    for (int pass = 0; pass < 2; pass++) { /* those behind home, then those before it */
-        int end = pass ? home : own->set->count;
-        for (int shard = bits_next(&reach, pass ? 0 : home); shard >= 0 && shard < end;
-             shard = bits_next(&reach, shard + 1))
-            add(choice, own, shard, own_fd);
-    }
+    for (int pass = 0; pass < 2; pass++)
+        for (int word = 0; word < words; word++) {
+            uint64_t rest = part_of(&reach, word, home, pass == 0);
+            for (; rest; rest &= rest - 1)
+                add(choice, own, word * 64 + __builtin_ctzll(rest), own_fd);
+        }
     choice->ready = choice->count ? real.poll(choice->list, (nfds_t)choice->count, 0) : 0;
 }
 

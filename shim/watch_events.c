@@ -36,11 +36,11 @@ static struct hit *hit_of(struct hits *hits, struct watch *watch) {
 }
 
 HOT void events_remember_kicks(const struct instance *instance) {
-    if (!atomic_load_explicit(&instance->filtered, memory_order_relaxed))
+    if (UNLIKELY(!atomic_load_explicit(&instance->filtered, memory_order_relaxed)))
         return;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (set && watch->has_home)
+        if (LIKELY(set && watch->has_home))
             atomic_store_explicit(&watch->kicks_before, atomic_load(&set->shared->kicks_done),
                                   memory_order_relaxed);
     }
@@ -121,7 +121,7 @@ RARE static uint32_t events_at_end(const struct watch *watch) {
 
 /* What was asked for but could not be given to the kernel, as the kernel would have reported it. */
 HOT static uint32_t completed(const struct watch *watch, uint32_t events) {
-    return events | (watch->asked & ((events & EPOLLIN) ? EPOLLRDNORM : 0));
+    return events | (watch->asked & (LIKELY(events & EPOLLIN) ? EPOLLRDNORM : 0));
 }
 
 /* ---- the end of one of several shards of the server's own ---- */
@@ -203,19 +203,19 @@ RARE static bool is_only_ours(struct watch *watch, struct hits *hits, struct epo
 /* Whether the server is to see the event; it may be changed. */
 HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event *event,
                       struct epoll_event *place) {
-    if ((event->events & (EPOLLOUT | EPOLLHUP)) && is_only_ours(watch, hits, event))
+    if (UNLIKELY(event->events & (EPOLLOUT | EPOLLHUP)) && is_only_ours(watch, hits, event))
         return false;
     event->events = completed(watch, event->events);
     struct hit *hit = hit_of(hits, watch);
-    if (hit) {
+    if (UNLIKELY(hit)) {
         hit->event->events |= event->events;
         atomic_store(&watch->told_of_many, true);
         return false;
     }
-    if ((watch->asked & EPOLLONESHOT) && !disarm(watch))
+    if (UNLIKELY(watch->asked & EPOLLONESHOT) && !disarm(watch))
         return false;
     bool is_full = hits->count == HITS_MOST; /* then there may be more of it, too */
-    if (!is_full)
+    if (LIKELY(!is_full))
         hits->hit[hits->count++] = (struct hit){watch, place};
     atomic_store_explicit(&watch->served, false, memory_order_relaxed);
     atomic_store_explicit(&watch->told, true, memory_order_relaxed);
@@ -225,19 +225,22 @@ HOT static bool admit(struct watch *watch, struct hits *hits, struct epoll_event
 
 HOT int events_deliver(const struct instance *instance, struct epoll_event *events, int count,
                        bool is_full) {
-    struct hits hits = {.may_be_more = is_full && instance->was_away};
+    struct hits hits; /* without its list, of which nothing is read that was not written */
+    hits.may_be_more = is_full && instance->was_away;
+    hits.kicked = NULL;
+    hits.count = 0;
     int kept = 0;
     for (int i = 0; i < count; i++) {
         struct watch *watch = NULL;
         if (instance_filter_has(instance, events[i].data.u64))
             watch = watch_find_data(instance, events[i].data.u64);
-        if (watch && !admit(watch, &hits, &events[i], &events[kept]))
+        if (watch && UNLIKELY(!admit(watch, &hits, &events[i], &events[kept])))
             continue;
-        if (kept != i)
+        if (UNLIKELY(kept != i))
             events[kept] = events[i];
         kept++;
     }
-    if (hits.kicked && kept == 0)
+    if (UNLIKELY(hits.kicked) && kept == 0)
         return becomes_event(hits.kicked, &events[0]);
     return kept;
 }

@@ -15,7 +15,7 @@ static _Atomic uint64_t *queued_since(const struct shard_set *set, int shard) {
 
 HOT void order_note_taken(const struct shard_set *set, int shard) {
     _Atomic uint64_t *since = queued_since(set, shard);
-    if (atomic_load_explicit(since, memory_order_relaxed))
+    if (UNLIKELY(atomic_load_explicit(since, memory_order_relaxed)))
         atomic_store_explicit(since, 0, memory_order_relaxed);
 }
 

@@ -16,16 +16,16 @@ HOT bool watch_is_off(const struct watch *watch, const struct shard_set *set) {
 }
 
 HOT static bool has_news(const struct watch *watch, const struct shard_set *set) {
-    return set_policy_word(set) != watch->seen_policy ||
+    return UNLIKELY(set_policy_word(set) != watch->seen_policy) ||
            (atomic_load_explicit(&watch->is_partial, memory_order_relaxed) &&
-            worker_stuck_news(set) != watch->seen_stuck) ||
-           stand_back_is_due(watch);
+            UNLIKELY(worker_stuck_news(set) != watch->seen_stuck)) ||
+           UNLIKELY(stand_back_is_due(watch));
 }
 
 HOT bool watch_has_news(const struct instance *instance) {
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load_explicit(&watch->set, memory_order_relaxed);
-        if (set && watch->begun && has_news(watch, set))
+        if (LIKELY(set && watch->begun) && UNLIKELY(has_news(watch, set)))
             return true;
     }
     return false;

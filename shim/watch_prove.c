@@ -116,7 +116,7 @@ HOT static bool is_to_look(struct watch *watch) {
 
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
     uint64_t told = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    if (!is_to_look(watch) || clock_coarse_ms() - told < HESITATION_MS ||
+    if (LIKELY(!is_to_look(watch)) || clock_coarse_ms() - told < HESITATION_MS ||
         !instance_is_mine(watch->instance) || (watch->asked & (EPOLLET | EPOLLONESHOT)))
         return;
     if (stats_is_idle_since(set, watch->place, told))

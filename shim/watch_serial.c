@@ -63,14 +63,14 @@ HOT bool serial_is(void) {
 
 /* The clock is not for servers that wait before each. */
 HOT void serial_note_taken(const struct watch *watch, int fd) {
-    if (goes_on(watch)) {
+    if (UNLIKELY(goes_on(watch))) {
         this_thread.tries_on = this_thread.tried = true;
     } else {
         this_thread.tries_on = this_thread.tried;
         this_thread.is_serial &= this_thread.tried; /* it may have become one that waits */
         this_thread.tried = false;
     }
-    this_thread.at_us = this_thread.tries_on ? clock_us() : 0;
+    this_thread.at_us = UNLIKELY(this_thread.tries_on) ? clock_us() : 0;
     this_thread.took = (struct since){watch, waits_of(watch)};
     this_thread.number = fd;
 }

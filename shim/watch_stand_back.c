@@ -122,7 +122,7 @@ HOT bool stand_back_is_due(const struct watch *watch) {
     uint64_t now = now_of(watch);
     uint64_t looked = atomic_load_explicit(&pace->looked_ms, memory_order_relaxed);
     bool is_time = now - looked >= STAND_BACK_TURN_MS;
-    if (atomic_load_explicit(&pace->stands_back, memory_order_relaxed))
+    if (UNLIKELY(atomic_load_explicit(&pace->stands_back, memory_order_relaxed)))
         return is_time || atomic_load_explicit(&pace->ends, memory_order_relaxed);
     return is_time && atomic_load_explicit(&pace->stolen, memory_order_relaxed) >= STOLEN_LEAST &&
            (!pace->thread || is_over(watch, now, WINDOW_MS));

@@ -84,10 +84,6 @@ struct watch *watch_find(const struct instance *instance, int fd) {
     return NULL;
 }
 
-HOT bool watch_is_of(const struct watch *watch, const struct shard *own) {
-    return atomic_load(&watch->set) == own->set && watch->own == own->number;
-}
-
 HOT struct watch *watch_find_shard(const struct instance *instance, const struct shard *own) {
     WATCHES_OF (watch, instance)
         if (watch_is_of(watch, own))

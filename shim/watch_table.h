@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/types.h>
 
+#include "hot.h"
 #include "shard_bits.h"
 #include "shard_set.h"
 #include "stats.h"
@@ -161,7 +162,10 @@ bool instance_may_be_shared(const struct instance *instance);
 struct watch *watch_find(const struct instance *instance, int fd);
 struct watch *watch_find_shard(const struct instance *instance, const struct shard *own);
 /* Whether it is a watch of that shard. */
-bool watch_is_of(const struct watch *watch, const struct shard *own);
+static inline bool watch_is_of(const struct watch *watch, const struct shard *own) {
+    return LIKELY(atomic_load(&watch->set) == own->set && watch->own == own->number);
+}
+
 /* Of those whose events are looked at. */
 struct watch *watch_find_data(const struct instance *instance, uint64_t data);
 
@@ -186,9 +190,9 @@ static inline bool instance_filter_has(const struct instance *instance, uint64_t
 
 /* A server may keep the listener registered, and not ask for connections. */
 static inline bool watch_waits_for_home(const struct watch *watch) {
-    return watch->has_home &&
-           (atomic_load_explicit(&watch->asked, memory_order_relaxed) & EPOLLIN) &&
-           atomic_load_explicit(&watch->armed, memory_order_relaxed);
+    return LIKELY(watch->has_home) &&
+           LIKELY(atomic_load_explicit(&watch->asked, memory_order_relaxed) & EPOLLIN) &&
+           LIKELY(atomic_load_explicit(&watch->armed, memory_order_relaxed));
 }
 
 /* The shard that the watch is of. */

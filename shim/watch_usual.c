@@ -23,10 +23,11 @@ HOT static bool is_set_usual(const struct shard_set *set) {
 
 /* One that is woken alone has proven already that it accepts, or the server wants it so. */
 HOT static bool is_usual(const struct watch *watch, const struct shard *own) {
-    return watch->instance == watch_current && watch_is_of(watch, own) &&
-           atomic_load_explicit(&watch->told, memory_order_relaxed) &&
-           !atomic_load_explicit(&watch->told_of_many, memory_order_relaxed) &&
-           watch_waits_for_home(watch) && (watch->given & EPOLLEXCLUSIVE) && is_set_usual(own->set);
+    return LIKELY(watch->instance == watch_current && watch_is_of(watch, own) &&
+                  atomic_load_explicit(&watch->told, memory_order_relaxed) &&
+                  !atomic_load_explicit(&watch->told_of_many, memory_order_relaxed) &&
+                  watch_waits_for_home(watch) && (watch->given & EPOLLEXCLUSIVE) &&
+                  is_set_usual(own->set));
 }
 
 HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) {
@@ -36,31 +37,32 @@ HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) 
     stand_back_count_home(watch);
     worker_took_home(set, home);
     order_note_taken(set, home);
-    if (set_is_one_queue(set) || worker_is_shared(set, home))
+    if (set_is_one_queue(set) || UNLIKELY(worker_is_shared(set, home)))
         turns_count_taken(watch, set, home);
 }
 
 HOT static void note_first(struct watch *watch, const struct shard_set *set, int home, int fd) {
     usual_note(watch, set, home);
     serial_note_taken(watch, fd);
-    if (turns_note_counted(watch))
+    if (LIKELY(turns_note_counted(watch)))
         watch_note_hesitation(watch, set);
 }
 
 /* Spares do not block; the server's own may, and what is to be done then is for others. */
 HOT static bool may_take(const struct shard *own, int home, const struct accept_call *call) {
-    return home < own->set->count && !(home == own->number && set_blocks(own->set, home, call->fd));
+    return LIKELY(home < own->set->count) &&
+           !(home == own->number && UNLIKELY(set_blocks(own->set, home, call->fd)));
 }
 
-HOT int usual_take(const struct shard *own, struct watch *watch, struct accept_call *call) {
+WHOLE HOT int usual_take(const struct shard *own, struct watch *watch, struct accept_call *call) {
     int home = watch->home; /* once: another thread may end it */
-    if (!is_usual(watch, own) || !may_take(own, home, call))
+    if (UNLIKELY(!is_usual(watch, own) || !may_take(own, home, call)))
         return NOT_USUAL;
     int saved = errno;
     int fd = call->accept(set_fd(own, home, call->fd), call);
-    if (fd >= 0) {
+    if (LIKELY(fd >= 0)) {
         note_first(watch, own->set, home, fd);
-        if (choice_is_after_sleep(watch))
+        if (UNLIKELY(choice_is_after_sleep(watch)))
             choice_leave(own, watch, call->fd);
     } else if (errno == EAGAIN || is_exhausted(errno)) {
         call->empty_home = errno == EAGAIN ? home + 1 : 0;

@@ -98,13 +98,14 @@ RARE static void end_probe(const struct instance *instance) {
 }
 
 HOT static bool begin(struct instance *instance, bool sleeps) {
-    if (!sleeps && atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
+    if (UNLIKELY(!sleeps) && atomic_load_explicit(&instance->stands_back, memory_order_relaxed))
         stand_back_ends(instance);
     /* With no work there is no lock and no call. */
-    if (atomic_load_explicit(&instance->work, memory_order_relaxed) || watch_has_news(instance))
+    if (UNLIKELY(atomic_load_explicit(&instance->work, memory_order_relaxed) ||
+                 watch_has_news(instance)))
         prepare_all(instance, sleeps);
     bool probing = atomic_load_explicit(&instance->probing, memory_order_relaxed);
-    if (probing && instance_is_mine(instance)) {
+    if (UNLIKELY(probing) && instance_is_mine(instance)) {
         atomic_store(&instance->probing, false); /* set again before the next, if still unproven */
         atomic_store(&instance->work, WORK);
         probe(instance, true);
@@ -172,7 +173,7 @@ HOT static int wait_standing_back(struct instance *instance, struct wait_call *c
 }
 
 HOT static int wait_in(struct instance *instance, struct wait_call *call) {
-    if (atomic_load_explicit(&instance->deaf, memory_order_relaxed))
+    if (UNLIKELY(atomic_load_explicit(&instance->deaf, memory_order_relaxed)))
         return wait_deaf(instance, call);
     if (atomic_load(&instance->stands_back)) /* after it was counted as waiting */
         return wait_standing_back(instance, call);
@@ -182,7 +183,7 @@ HOT static int wait_in(struct instance *instance, struct wait_call *call) {
 /* By a clock that counts a few milliseconds at a time. */
 static void note_absence(struct instance *instance, uint64_t now) {
     bool was_away = now != atomic_load_explicit(&instance->ended_ms, memory_order_relaxed);
-    if (atomic_load_explicit(&instance->was_away, memory_order_relaxed) != was_away)
+    if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed) != was_away))
         atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
 }
 
@@ -196,10 +197,10 @@ HOT static void note_wait(struct instance *instance, bool begins) {
         atomic_store_explicit(&instance->ended_ms, now, memory_order_relaxed);
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (!set)
+        if (UNLIKELY(!set))
             continue;
         stats_wait(set, watch->place, is_in, now);
-        if (!watch_waits_for_home(watch))
+        if (UNLIKELY(!watch_waits_for_home(watch)))
             continue;
         if (is_in)
             worker_is_there(set, watch->home);
@@ -211,11 +212,11 @@ HOT static void note_wait(struct instance *instance, bool begins) {
 /* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
 HOT static int look_through(struct instance *instance, const struct wait_call *call, int count,
                             bool probing) {
-    if (probing)
+    if (UNLIKELY(probing))
         end_probe(instance);
-    if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)) {
+    if (LIKELY(count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))) {
         count = events_deliver(instance, call->events, count, count == call->most);
-        if (count == 0)
+        if (UNLIKELY(count == 0))
             count = -2;
     }
     return count;
@@ -233,12 +234,13 @@ static bool may_go_on(const struct instance *instance) {
 HOT static int wait_once(struct instance *instance, struct wait_call *call,
                          struct timespec *began) {
     bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
-    if (call->has_timeout && may_go_on(instance) && !clock_is_positive(*began))
+    if (call->has_timeout && UNLIKELY(may_go_on(instance) && !clock_is_positive(*began)))
         *began = clock_now();
     note_wait(instance, true);
     int count = wait_in(instance, call);
     note_wait(instance, false); /* which makes no call that could fail */
-    return probing || (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
+    return LIKELY(probing ||
+                  (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)))
                ? look_through(instance, call, count, probing)
                : count;
 }
@@ -251,7 +253,7 @@ enum {
 /* Without a locked instruction where no other thread can see it. A handler that waits in between
  * leaves it as it was; one that makes a thread which does, just then, is not provided for. */
 static void count_waiting(struct instance *instance, int more) {
-    if (IS_SINGLE_THREADED)
+    if (LIKELY(IS_SINGLE_THREADED))
         atomic_store_explicit(&instance->waiting,
                               atomic_load_explicit(&instance->waiting, memory_order_relaxed) + more,
                               memory_order_relaxed);
@@ -281,15 +283,15 @@ RARE static bool take_off(struct wait_call *call, struct timespec asked, struct 
 
 /* It may sleep, and so is announced. */
 HOT static int wait_announced(struct instance *instance, struct wait_call *call) {
-    if (call->timeout.tv_sec > FOREVER_SECONDS)
+    if (UNLIKELY(call->timeout.tv_sec > FOREVER_SECONDS))
         call->has_timeout = false;
     int count;
     int looks = 0;
     struct timespec began = {0};
     struct timespec asked = call->timeout;
-    while ((count = wait_once(instance, call, &began)) == -2 && looks < LAST_LOOKS)
+    while (UNLIKELY((count = wait_once(instance, call, &began)) == -2) && looks < LAST_LOOKS)
         looks += call->has_timeout && !take_off(call, asked, &began);
-    if (count == -2)
+    if (UNLIKELY(count == -2))
         count = 0;
     return count;
 }

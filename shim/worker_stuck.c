@@ -34,7 +34,7 @@ static bool is_older(const _Atomic uint32_t *since, uint32_t now, int32_t age) {
 }
 
 static void put(_Atomic uint32_t *since, uint32_t value) {
-    if (atomic_load_explicit(since, memory_order_relaxed) != value)
+    if (UNLIKELY(atomic_load_explicit(since, memory_order_relaxed) != value))
         atomic_store_explicit(since, value, memory_order_relaxed);
 }
 
@@ -107,10 +107,10 @@ uint32_t worker_stuck_news(const struct shard_set *set) {
     return atomic_load_explicit(&set->shared->stuck_ms, memory_order_relaxed);
 }
 
-HOT bool worker_sees_slow(const struct shard_set *set) {
+bool worker_still_sees_slow(const struct shard_set *set) {
     uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
-    if (!since || milliseconds() - since < REMEMBERED_MS)
-        return since;
+    if (milliseconds() - since < REMEMBERED_MS)
+        return true;
     /* Forgotten, so that nobody has to look at the clock for it; unless it was seen again. */
     atomic_compare_exchange_strong(&set->shared->slow_ms, &since, 0);
     return false;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "shard_bits.h"
+#include "hot.h"
 #include "shard_set.h"
 
 /* The owner of `shard` has taken a connection from it. */
@@ -41,8 +42,14 @@ uint32_t worker_stuck_news(const struct shard_set *set);
  * most all are told: the more seldom the more shards, for a look asks the kernel about each. */
 uint32_t worker_stuck_interval(const struct shard_set *set);
 
+/* Whether that was lately; if not, it is forgotten. */
+bool worker_still_sees_slow(const struct shard_set *set);
+
 /* Whether an owner was seen lately that left its shard to others for some time. */
-bool worker_sees_slow(const struct shard_set *set);
+static inline bool worker_sees_slow(const struct shard_set *set) {
+    return UNLIKELY(atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed)) &&
+           worker_still_sees_slow(set);
+}
 
 /*
  * The shards whose owners are stuck, or gone: others take from it, or it was last seen going to

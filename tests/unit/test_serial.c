@@ -14,7 +14,6 @@
 #include "watch_current.h"
 #include "watch_serial.h"
 #include "watch_stand_back.h"
-#include "worker_stuck.h"
 
 enum { VISITORS = 32, SERVED_US = 250, REFUSED_US = 5 };
 

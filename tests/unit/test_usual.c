@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "two_workers.h"
-#include "worker_stuck.h"
 
 static int begin(void **state) {
     (void)state;

@@ -10,6 +10,7 @@
 #include "watch_current.h"
 #include "watch_lab.h"
 #include "watch_table.h"
+#include "worker_stuck.h"
 
 enum { SHARDS = 2, LISTENER = 1, OTHER = 2 };
 
