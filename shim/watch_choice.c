@@ -50,22 +50,32 @@ static uint64_t part_of(const struct shard_bits *reach, int word, int home, bool
     return reach->word[word] & (is_behind ? ~before & ~at_home : before);
 }
 
+/* The shards of `reach` behind home, then those before it. */
+HOT static void add_reach(const struct shard *own, const struct shard_bits *reach, int home,
+                          int own_fd, struct choice *choice) {
+    int words = words_of(own->set);
+    for (int pass = 0; pass < 2; pass++)
+        for (int word = 0; word < words; word++) {
+            uint64_t rest = part_of(reach, word, home, pass == 0);
+            for (; rest; rest &= rest - 1)
+                add(choice, own, word * 64 + __builtin_ctzll(rest), own_fd);
+        }
+}
+
+HOT static void ask(struct choice *choice) {
+    choice->ready = choice->count ? real.poll(choice->list, (nfds_t)choice->count, 0) : 0;
+}
+
 HOT void choice_look(const struct shard *own, const struct watch *watch, int own_fd, bool at_home,
                      struct choice *choice) {
     struct shard_bits reach;
     int home = choice_home(own, watch);
-    int words = words_of(own->set);
     choice->count = 0;
     reach_of(own, watch, &reach);
     if (at_home)
         add(choice, own, home, own_fd);
-    for (int pass = 0; pass < 2; pass++)
-        for (int word = 0; word < words; word++) {
-            uint64_t rest = part_of(&reach, word, home, pass == 0);
-            for (; rest; rest &= rest - 1)
-                add(choice, own, word * 64 + __builtin_ctzll(rest), own_fd);
-        }
-    choice->ready = choice->count ? real.poll(choice->list, (nfds_t)choice->count, 0) : 0;
+    add_reach(own, &reach, home, own_fd, choice);
+    ask(choice);
 }
 
 void choice_pass_on(const struct shard_set *set, const struct choice *choice) {
@@ -79,5 +89,19 @@ void choice_pass_on(const struct shard_set *set, const struct choice *choice) {
 void choice_leave(const struct shard *own, const struct watch *watch, int own_fd) {
     struct choice choice;
     choice_look(own, watch, own_fd, false, &choice);
+    choice_pass_on(own->set, &choice);
+}
+
+HOT void choice_leave_after_sleep(const struct shard *own, const struct watch *watch, int own_fd) {
+    struct choice choice = {.count = 0};
+    struct shard_bits reach;
+    int home = choice_home(own, watch);
+    reach_of(own, watch, &reach);
+    bits_remove(&reach, home);
+    BITS_EACH (shard, &reach)
+        if (LIKELY(worker_is_waiting(own->set, shard)))
+            bits_remove(&reach, shard);
+    add_reach(own, &reach, home, own_fd, &choice);
+    ask(&choice);
     choice_pass_on(own->set, &choice);
 }

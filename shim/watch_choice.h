@@ -35,11 +35,15 @@ void choice_pass_on(const struct shard_set *set, const struct choice *choice);
 void choice_leave(const struct shard *own, const struct watch *watch, int own_fd);
 
 /*
- * Whether the first accept of a wait may leave what nobody else was woken for: the worker has
- * slept, may have been woken for one shard, and take from another where somebody came too late to
- * be reported. If the owner of the first is stuck nobody would come. Of a worker that has not slept
- * the kernel wakes another; and edge-triggered the next accept takes that too.
+ * The same after the first accept of a wait of a worker that has slept: it may have been woken for
+ * one shard, and take from another where somebody came too late to be reported. Nobody else was
+ * woken for the first; its owner comes to it, or is stuck. Only where that is not in its wait, as
+ * far as anybody has noticed: else it was the owner who was woken, and there is no system call.
  */
+void choice_leave_after_sleep(const struct shard *own, const struct watch *watch, int own_fd);
+
+/* Whether that is to be done: of a worker that has not slept the kernel wakes another, and
+ * edge-triggered the next accept takes what is left. */
 static inline bool choice_is_after_sleep(const struct watch *watch) {
     return atomic_load_explicit(&watch->instance->has_slept, memory_order_relaxed) &&
            !(watch->asked & EPOLLET);

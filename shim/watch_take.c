@@ -82,16 +82,11 @@ HOT static bool was_told_of_many(struct watch *watch) {
  * A worker that was woken for one shard may take from another, its home first, and then be busy for
  * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
  * the shards that it could have taken from is passed on to whoever waits for them; but only where
- * several were reported at once, or it may have been woken for one of them, or some owner has left
- * its own to others; and seldom where the owner comes to it soon, for all who wait for that shard
- * wake.
+ * several were reported at once, or some owner has left its own to others; and seldom where the
+ * owner comes to it soon, for all who wait for that shard wake.
  */
-HOT static bool may_strand(struct watch *watch, const struct shard_set *set, bool is_first) {
-    if (was_told_of_many(watch))
-        return true;
-    if (worker_sees_slow(set))
-        return serial_is_to_pass_on(watch);
-    return is_first && choice_is_after_sleep(watch);
+HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
+    return was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
 }
 
 /* Told of a connection by its wait, and has not taken one yet. */
@@ -114,7 +109,6 @@ static bool is_gone_or_empty(int error) {
 HOT static int take_one(const struct shard *own, struct watch *watch,
                         const struct accept_call *call, struct choice *choice, bool is_home_first) {
     const struct shard_set *set = own->set;
-    bool is_first = is_told(watch);
     struct order order = {choice->list, choice->shards, choice->count, is_home_first};
     int first = watch && choice->ready > 1 ? order_choose(set, &order) : 0;
     for (int step = 0; step < choice->count && choice->ready; step++) {
@@ -129,8 +123,7 @@ HOT static int take_one(const struct shard *own, struct watch *watch,
             note_home(watch, set, choice->shards[i]);
         else if (fd >= 0 && watch)
             note_stolen(watch, set, choice->shards[i]);
-        if (fd >= 0 && watch && choice->ready > 1 &&
-            (is_home_first || may_strand(watch, set, is_first)))
+        if (fd >= 0 && watch && choice->ready > 1 && (is_home_first || may_strand(watch, set)))
             choice_pass_on(set, choice);
         return fd;
     }
@@ -152,8 +145,10 @@ HOT static int take_home(const struct shard *own, struct watch *watch,
     if (fd < 0 || !watch)
         return fd;
     note_home(watch, own->set, home);
-    if (may_strand(watch, own->set, is_first))
+    if (may_strand(watch, own->set))
         choice_leave(own, watch, call->fd);
+    else if (is_first && choice_is_after_sleep(watch))
+        choice_leave_after_sleep(own, watch, call->fd);
     return fd;
 }
 

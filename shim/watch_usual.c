@@ -63,7 +63,7 @@ WHOLE HOT int usual_take(const struct shard *own, struct watch *watch, struct ac
     if (LIKELY(fd >= 0)) {
         note_first(watch, own->set, home, fd);
         if (UNLIKELY(choice_is_after_sleep(watch)))
-            choice_leave(own, watch, call->fd);
+            choice_leave_after_sleep(own, watch, call->fd);
     } else if (errno == EAGAIN || is_exhausted(errno)) {
         call->empty_home = errno == EAGAIN ? home + 1 : 0;
         errno = saved;

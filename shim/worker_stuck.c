@@ -51,6 +51,11 @@ HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t no
     put(&shard_of(set, shard)->at_work_since, (uint32_t)now | 1U);
 }
 
+HOT bool worker_is_waiting(const struct shard_set *set, int shard) {
+    return !atomic_load_explicit(&shard_of(set, shard)->at_work_since, memory_order_relaxed) &&
+           !atomic_load_explicit(&shard_of(set, shard)->stolen_since, memory_order_relaxed);
+}
+
 bool worker_comes_soon(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
     return !is_older(&shard_of(set, shard)->stolen_since, now, SLOW_MS) &&

@@ -20,6 +20,9 @@ void worker_is_there(const struct shard_set *set, int shard);
 /* It waits no more, nor does another thread of its instance; now by clock_coarse_ms(). */
 void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now);
 
+/* Whether it is in its wait, and nobody has taken anything from its shard since it began that. */
+bool worker_is_waiting(const struct shard_set *set, int shard);
+
 /* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
  * see that itself. */
 bool worker_comes_soon(const struct shard_set *set, int shard);

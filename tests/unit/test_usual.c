@@ -201,6 +201,23 @@ static void so_it_is_where_more_has_to_be_asked(void **state) {
     close(other);
 }
 
+/* Else it was the owner who was woken; unless it was stopped in its wait, and others have taken from
+ * it since. */
+static void an_owner_that_waits_comes_to_it(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    worker_is_there(&set, 1);
+    assert_true(takes_as_usual());
+    assert_false(is_woken(other));
+    close(other);
+    other = told_of_a_neighbours_before_its_own();
+    worker_is_there(&set, 1);
+    worker_took_stolen(&set, 1);
+    assert_true(takes_as_usual());
+    assert_true(is_woken(other));
+    close(other);
+}
+
 static void who_has_only_asked_was_not_woken(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
@@ -223,6 +240,7 @@ int main(void) {
         USUAL(one_that_blocks_is_not_usual),
         USUAL(what_it_was_woken_for_and_leaves_is_passed_on),
         USUAL(so_it_is_where_more_has_to_be_asked),
+        USUAL(an_owner_that_waits_comes_to_it),
         USUAL(who_has_only_asked_was_not_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
