@@ -41,6 +41,11 @@ static inline bool clock_is_positive(struct timespec time) {
     return (time.tv_sec | time.tv_nsec) > 0;
 }
 
+/* Of nanoseconds that are none the kernel says so. */
+static inline bool clock_is_valid(struct timespec time) {
+    return (unsigned long)time.tv_nsec < 1000000000;
+}
+
 static inline struct timespec clock_of_milliseconds(int milliseconds) {
     return (struct timespec){milliseconds / 1000, (milliseconds % 1000) * 1000000L};
 }

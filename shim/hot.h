@@ -13,8 +13,12 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* What such a function calls becomes part of it, even if others call that as well. */
+/* What such a function calls becomes part of it, even if others call that as well; but for what is
+ * rare. */
 #define WHOLE __attribute__((flatten))
+
+/* But not this one, for its stack: the kernel goes on behind it, on lines that nobody uses else. */
+#define APART __attribute__((noinline))
 
 /* And what is rare stays out of them: it is not inlined there, nor does it lie in between. */
 #define RARE __attribute__((cold, noinline))

@@ -44,4 +44,10 @@ static inline enum mode policy_mode(struct policy policy, bool has_shards, bool 
     return is_servers || policy.mode != MODE_EXCLUSIVE ? MODE_REUSEPORT : MODE_EXCLUSIVE;
 }
 
+/* Whether a set that has shards, not the server's own, is not to be used as such: whether its mode
+ * in force is another than reuseport. */
+static inline bool policy_is_one_queue(struct policy policy) {
+    return policy.mode == MODE_OFF || policy.mode == MODE_EXCLUSIVE;
+}
+
 #endif

@@ -180,9 +180,8 @@ static inline enum mode set_mode(const struct shard_set *set) {
 /* Whether a set with several shards is to be as if it had one. What waits in the others, and those
  * connections that were on the way to them, are taken by whoever waits. */
 static inline bool set_is_one_queue_by(const struct shard_set *set, uint32_t word) {
-    enum mode mode = policy_of(word).mode; /* as set_mode_by(), of such a set */
     return LIKELY(set->count > 1) && LIKELY(!set->is_servers) &&
-           UNLIKELY(mode == MODE_OFF || mode == MODE_EXCLUSIVE);
+           UNLIKELY(policy_is_one_queue(policy_of(word)));
 }
 
 static inline bool set_is_one_queue(const struct shard_set *set) {

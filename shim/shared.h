@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 13, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 14, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -29,7 +29,8 @@ struct shared_shard {
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
-    _Atomic uint32_t at_work_since; /* when its owner went to work, in ms, odd; 0: it waits */
+    _Atomic uint32_t at_work_since; /* when its owner went to work, in ms, odd; 0: it waits; 2: it
+                                       gave the shard back */
 
     _Atomic uint64_t queued_us; /* since when somebody is known to wait in it, by CLOCK_MONOTONIC;
                                    0: nobody is */
@@ -71,6 +72,12 @@ struct shared_worker {
     _Atomic uint64_t counts[COUNTS];
 };
 
+/* How often something was done since ... */
+struct shared_budget {
+    _Atomic uint32_t count;
+    _Atomic uint32_t since_ms; /* ... then, odd, or for 100 ms; 0: never */
+};
+
 struct shared {
     uint32_t magic;
     uint32_t version;
@@ -100,10 +107,10 @@ struct shared {
     _Atomic uint32_t policy;   /* policy.h; written by the tool alone, once made */
     /* What all workers write, apart from what each of them reads for every connection. */
     _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
-    _Atomic uint32_t passes;       /* of connections to whoever waits for their shard, since ... */
-    _Atomic uint32_t passes_ms;    /* ... then, or for 100 ms */
-    _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
-    _Atomic uint64_t unattended;   /* accepts by those that found no place here */
+    struct shared_budget passes;         /* of connections to whoever waits for their shard */
+    struct shared_budget looks;          /* after sleeps, at what may be left */
+    _Atomic uint64_t past[COUNTS];       /* of the workers that are gone */
+    _Atomic uint64_t unattended;         /* accepts by those that found no place here */
     _Atomic uint64_t fallbacks[FALLBACKS];
     char address[SHARED_TEXT]; /* as it is said in the log */
     char why[SHARED_TEXT];     /* it has that mode */

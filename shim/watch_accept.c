@@ -30,15 +30,15 @@ HOT static struct watch *watch_of(const struct shard *own) {
     return watch ? watch : hint;
 }
 
-static int accept_from_one(const struct shard *own, struct watch *watch,
-                           const struct accept_call *call) {
+HOT static int accept_from_one(const struct shard *own, struct watch *watch,
+                               const struct accept_call *call) {
     if (watch && turns_is_anothers(watch, call, own))
         return nothing();
     int fd = call->accept(call->fd, call);
     if (!watch)
         return fd;
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
-    if (fd >= 0) {
+    if (LIKELY(fd >= 0)) {
         stats_count(own->set, watch->place, COUNT_HOME);
         turns_count_taken(watch, own->set, own->number);
     } else if (errno == EAGAIN)
@@ -61,7 +61,7 @@ RARE static void pass_on_queued(const struct shard *own, const struct watch *wat
 
 HOT static int accept_as(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
-    if (own->set->count == 1)
+    if (LIKELY(own->set->count == 1)) /* of several it is watch_usual.c's, as a rule */
         return accept_from_one(own, watch, call);
     int fd = take_from_any(own, watch, call);
     if (fd >= 0 && watch)
@@ -71,14 +71,14 @@ HOT static int accept_as(const struct shard *own, struct watch *watch,
 
 /* With several shards a worker is one when it has a home. */
 static bool is_worker(const struct watch *watch, const struct shard_set *set) {
-    return watch && (set->count == 1 ? watch->begun : watch->has_home);
+    return LIKELY(watch) && (LIKELY(set->count == 1) ? watch->begun : watch->has_home);
 }
 
 HOT static int accept_as_worker(const struct shard *own, struct watch *watch,
                                 const struct accept_call *call) {
     int fd = accept_as(own, watch, call);
     bool is_first = (fd >= 0 || errno == EAGAIN) && turns_note_counted(watch);
-    if (fd >= 0 && is_first) /* who goes on accepting without a wait does not hesitate */
+    if (LIKELY(fd >= 0 && is_first)) /* who goes on accepting without a wait does not hesitate */
         watch_note_hesitation(watch, own->set);
     return fd;
 }
@@ -104,8 +104,9 @@ HOT int watch_accept(const struct shard *own, const struct accept_call *call) {
     struct watch *watch = watch_of(own);
     watch_accepts(own);
     bool is_seen = is_worker(watch, own->set);
-    int fd = is_seen ? accept_as_worker(own, watch, call) : watch_accept_unseen(own, call, false);
-    if (fd < 0 && is_exhausted(errno))
+    int fd = LIKELY(is_seen) ? accept_as_worker(own, watch, call)
+                             : watch_accept_unseen(own, call, false);
+    if (UNLIKELY(fd < 0) && is_exhausted(errno))
         pass_on_queued(own, is_seen ? watch : NULL, call->fd);
     return fd;
 }

@@ -9,7 +9,7 @@ enum { PAID_MOST = 4 };
 /* And does not fail: of a limit that is none the kernel says so. */
 static bool may_sleep(const struct wait_call *call) {
     return !call->has_timeout ||
-           (clock_is_positive(call->timeout) && (unsigned long)call->timeout.tv_nsec < 1000000000);
+           (clock_is_positive(call->timeout) && clock_is_valid(call->timeout));
 }
 
 /*
@@ -55,20 +55,21 @@ static void put_has_slept(struct instance *instance, bool has_slept) {
 }
 
 HOT int again_ask(struct instance *instance, struct wait_call *call) {
-    if (!is_to_ask(instance, call))
+    if (!is_to_ask(instance, call)) {
+        put_has_slept(instance, may_sleep(call));
         return 0;
+    }
     if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed)))
         atomic_store_explicit(&instance->was_away, false, memory_order_relaxed);
     int count = ask(instance, call);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
         count = events_deliver(instance, call->events, count, count == call->most);
     note_ask(instance, count > 0);
-    put_has_slept(instance, false);
+    put_has_slept(instance, count <= 0);
     return count;
 }
 
 HOT void again_note_wait(struct instance *instance, int count) {
-    put_has_slept(instance, true);
     unsigned asks = atomic_load_explicit(&instance->asks, memory_order_relaxed);
     put_asks(instance, count <= 1 ? asks / 2 : asks ? asks : 1);
 }

@@ -50,13 +50,20 @@ static uint64_t part_of(const struct shard_bits *reach, int word, int home, bool
     return reach->word[word] & (is_behind ? ~before & ~at_home : before);
 }
 
+/* Those of a word that the set has: another thread may have ended it, and the watch's know nothing
+ * of that yet. */
+static uint64_t had_by(const struct shard_set *set, int word) {
+    int left = set->count - word * 64;
+    return left >= 64 ? ~UINT64_C(0) : left > 0 ? (UINT64_C(1) << left) - 1 : 0;
+}
+
 /* The shards of `reach` behind home, then those before it. */
 HOT static void add_reach(const struct shard *own, const struct shard_bits *reach, int home,
                           int own_fd, struct choice *choice) {
     int words = words_of(own->set);
     for (int pass = 0; pass < 2; pass++)
         for (int word = 0; word < words; word++) {
-            uint64_t rest = part_of(reach, word, home, pass == 0);
+            uint64_t rest = part_of(reach, word, home, pass == 0) & had_by(own->set, word);
             for (; rest; rest &= rest - 1)
                 add(choice, own, word * 64 + __builtin_ctzll(rest), own_fd);
         }
@@ -93,14 +100,17 @@ void choice_leave(const struct shard *own, const struct watch *watch, int own_fd
 }
 
 HOT void choice_leave_after_sleep(const struct shard *own, const struct watch *watch, int own_fd) {
-    struct choice choice = {.count = 0};
+    struct choice choice;
     struct shard_bits reach;
     int home = choice_home(own, watch);
     reach_of(own, watch, &reach);
     bits_remove(&reach, home);
     BITS_EACH (shard, &reach)
-        if (LIKELY(worker_is_waiting(own->set, shard)))
+        if (worker_is_first_in_line(own->set, shard))
             bits_remove(&reach, shard);
+    if (!bits_count(&reach) || !worker_may_look(own->set))
+        return;
+    choice.count = 0;
     add_reach(own, &reach, home, own_fd, &choice);
     ask(&choice);
     choice_pass_on(own->set, &choice);

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 
+#include "hot.h"
 #include "watch_table.h"
 
 struct choice {
@@ -37,10 +38,10 @@ void choice_leave(const struct shard *own, const struct watch *watch, int own_fd
 /*
  * The same after the first accept of a wait of a worker that has slept: it may have been woken for
  * one shard, and take from another where somebody came too late to be reported. Nobody else was
- * woken for the first; its owner comes to it, or is stuck. Only where that is not in its wait, as
- * far as anybody has noticed: else it was the owner who was woken, and there is no system call.
+ * woken for the first; its owner comes to it, or is stuck. Not where the owner is first in line:
+ * then it was the owner who was woken. Few system calls in a second, however many accept.
  */
-void choice_leave_after_sleep(const struct shard *own, const struct watch *watch, int own_fd);
+APART void choice_leave_after_sleep(const struct shard *own, const struct watch *watch, int own_fd);
 
 /* Whether that is to be done: of a worker that has not slept the kernel wakes another, and
  * edge-triggered the next accept takes what is left. */

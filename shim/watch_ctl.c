@@ -92,7 +92,7 @@ static bool cancels_delete(const struct watch *watch, const struct epoll_event *
            atomic_load(&watch->armed) && !(event->events & EPOLLET);
 }
 
-/* Where that was all that there was to do. */
+/* If it is `from`, and no other work. */
 static void put_work(struct instance *instance, enum work from, enum work to) {
     uint8_t expected = (uint8_t)from;
     atomic_compare_exchange_strong(&instance->work, &expected, (uint8_t)to);

@@ -46,7 +46,7 @@ struct instance {
     _Atomic uint64_t ended_ms; /* when the last wait that it did not only ask ended, by
                                   clock_coarse_ms() */
     _Atomic bool was_away;     /* it was at work for some milliseconds before its last wait */
-    _Atomic bool has_slept;    /* in its last wait, or might have: it was not only asked */
+    _Atomic bool has_slept;    /* in its last wait, or might have: that did not only ask */
     _Atomic uint8_t asks;      /* watch_again.h: how often it paid lately; 0: not to be tried */
     _Atomic uint8_t work;      /* enum work */
     _Atomic bool is_spoiled;   /* has something registered that is out of reach */

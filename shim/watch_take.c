@@ -109,6 +109,7 @@ static bool is_gone_or_empty(int error) {
 HOT static int take_one(const struct shard *own, struct watch *watch,
                         const struct accept_call *call, struct choice *choice, bool is_home_first) {
     const struct shard_set *set = own->set;
+    bool is_after_sleep = is_told(watch) && choice_is_after_sleep(watch);
     struct order order = {choice->list, choice->shards, choice->count, is_home_first};
     int first = watch && choice->ready > 1 ? order_choose(set, &order) : 0;
     for (int step = 0; step < choice->count && choice->ready; step++) {
@@ -123,7 +124,8 @@ HOT static int take_one(const struct shard *own, struct watch *watch,
             note_home(watch, set, choice->shards[i]);
         else if (fd >= 0 && watch)
             note_stolen(watch, set, choice->shards[i]);
-        if (fd >= 0 && watch && choice->ready > 1 && (is_home_first || may_strand(watch, set)))
+        if (fd >= 0 && watch && choice->ready > 1 &&
+            (is_home_first || may_strand(watch, set) || is_after_sleep))
             choice_pass_on(set, choice);
         return fd;
     }

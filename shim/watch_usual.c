@@ -62,8 +62,10 @@ WHOLE HOT int usual_take(const struct shard *own, struct watch *watch, struct ac
     int fd = call->accept(set_fd(own, home, call->fd), call);
     if (LIKELY(fd >= 0)) {
         note_first(watch, own->set, home, fd);
-        if (UNLIKELY(choice_is_after_sleep(watch)))
+        if (UNLIKELY(choice_is_after_sleep(watch))) {
             choice_leave_after_sleep(own, watch, call->fd);
+            errno = saved;
+        }
     } else if (errno == EAGAIN || is_exhausted(errno)) {
         call->empty_home = errno == EAGAIN ? home + 1 : 0;
         errno = saved;

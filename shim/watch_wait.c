@@ -283,7 +283,7 @@ RARE static bool take_off(struct wait_call *call, struct timespec asked, struct 
 
 /* It may sleep, and so is announced. */
 HOT static int wait_announced(struct instance *instance, struct wait_call *call) {
-    if (UNLIKELY(call->timeout.tv_sec > FOREVER_SECONDS))
+    if (UNLIKELY(call->timeout.tv_sec > FOREVER_SECONDS) && clock_is_valid(call->timeout))
         call->has_timeout = false;
     int count;
     int looks = 0;

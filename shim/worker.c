@@ -133,7 +133,7 @@ static bool all_see_all(const struct shard_set *set, const struct shard_bits *li
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
-    worker_is_there(set, shard); /* an orphan is not one whose owner is away */
+    worker_is_gone(set, shard);
     unlock(set, shard);
     worker_listening(set, &listening);
     if (!all_see_all(set, &listening) || !set_is_followed(set))

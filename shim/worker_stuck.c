@@ -15,6 +15,9 @@ enum { AWAY_MS = 50 };
  * remembered that one did. */
 enum { SLOW_MS = 20, REMEMBERED_MS = 2000 };
 
+/* Even, and so no time. */
+enum { GAVE_BACK = 2 };
+
 static uint32_t milliseconds(void) {
     return (uint32_t)clock_coarse_ms() | 1U; /* 0 means never */
 }
@@ -30,7 +33,7 @@ static bool is_past(uint32_t then, uint32_t now, int32_t age) {
 
 static bool is_older(const _Atomic uint32_t *since, uint32_t now, int32_t age) {
     uint32_t then = atomic_load_explicit(since, memory_order_relaxed);
-    return then && is_past(then, now, age);
+    return (then & 1U) && is_past(then, now, age);
 }
 
 static void put(_Atomic uint32_t *since, uint32_t value) {
@@ -47,13 +50,13 @@ HOT void worker_is_there(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->at_work_since, 0);
 }
 
-HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now) {
-    put(&shard_of(set, shard)->at_work_since, (uint32_t)now | 1U);
+void worker_is_gone(const struct shard_set *set, int shard) {
+    put(&shard_of(set, shard)->stolen_since, 0);
+    put(&shard_of(set, shard)->at_work_since, GAVE_BACK);
 }
 
-HOT bool worker_is_waiting(const struct shard_set *set, int shard) {
-    return !atomic_load_explicit(&shard_of(set, shard)->at_work_since, memory_order_relaxed) &&
-           !atomic_load_explicit(&shard_of(set, shard)->stolen_since, memory_order_relaxed);
+HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now) {
+    put(&shard_of(set, shard)->at_work_since, (uint32_t)now | 1U);
 }
 
 bool worker_comes_soon(const struct shard_set *set, int shard) {
@@ -62,22 +65,30 @@ bool worker_comes_soon(const struct shard_set *set, int shard) {
            !is_older(&shard_of(set, shard)->at_work_since, now, SLOW_MS);
 }
 
+/* So often in so many ms: a wake-up of all who wait for a shard, and a look at several. */
+enum { SPENDS_MOST = 32, SPENDS_MS = 100 };
+
+static bool spend(struct shared_budget *budget, uint32_t now) {
+    uint32_t since = atomic_load_explicit(&budget->since_ms, memory_order_relaxed);
+    if (since && !is_past(since, now, SPENDS_MS))
+        return atomic_load_explicit(&budget->count, memory_order_relaxed) < SPENDS_MOST &&
+               atomic_fetch_add_explicit(&budget->count, 1, memory_order_relaxed) < SPENDS_MOST;
+    atomic_store_explicit(&budget->count, 1, memory_order_relaxed);
+    atomic_store_explicit(&budget->since_ms, now, memory_order_relaxed);
+    return true;
+}
+
 /*
  * An owner that went to work just now may stay there, so nothing is left to it as long as there is
  * little to do. Under full load everybody is told of several shards all the time, and all owners
  * come soon.
  */
 bool worker_passes_on(const struct shard_set *set, int shard) {
-    enum { PASSES_MOST = 32, PASSES_MS = 100 };
-    struct shared *shared = set->shared;
-    uint32_t now = milliseconds();
-    if (!worker_comes_soon(set, shard))
-        return true;
-    if (!is_older(&shared->passes_ms, now, PASSES_MS) && atomic_load(&shared->passes_ms))
-        return atomic_fetch_add_explicit(&shared->passes, 1, memory_order_relaxed) < PASSES_MOST;
-    atomic_store_explicit(&shared->passes, 1, memory_order_relaxed);
-    atomic_store_explicit(&shared->passes_ms, now, memory_order_relaxed);
-    return true;
+    return !worker_comes_soon(set, shard) || spend(&set->shared->passes, milliseconds());
+}
+
+bool worker_may_look(const struct shard_set *set) {
+    return spend(&set->shared->looks, milliseconds());
 }
 
 /* Where several sit they take turns with the thieves, although they are there: a steal tells
@@ -85,6 +96,14 @@ bool worker_passes_on(const struct shard_set *set, int shard) {
 static bool is_waited_for(const struct shard_set *set, int shard) {
     return worker_is_shared(set, shard) &&
            !atomic_load_explicit(&shard_of(set, shard)->at_work_since, memory_order_relaxed);
+}
+
+/* An owner beside whom others sit may stand behind the thieves, who are woken although it waits. */
+HOT bool worker_is_first_in_line(const struct shard_set *set, int shard) {
+    const struct shared_shard *its = shard_of(set, shard);
+    return !atomic_load_explicit(&its->at_work_since, memory_order_relaxed) &&
+           !atomic_load_explicit(&its->stolen_since, memory_order_relaxed) &&
+           !worker_is_shared(set, shard);
 }
 
 HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
@@ -114,7 +133,7 @@ uint32_t worker_stuck_news(const struct shard_set *set) {
 
 bool worker_still_sees_slow(const struct shard_set *set) {
     uint32_t since = atomic_load_explicit(&set->shared->slow_ms, memory_order_relaxed);
-    if (milliseconds() - since < REMEMBERED_MS)
+    if (since && milliseconds() - since < REMEMBERED_MS)
         return true;
     /* Forgotten, so that nobody has to look at the clock for it; unless it was seen again. */
     atomic_compare_exchange_strong(&set->shared->slow_ms, &since, 0);

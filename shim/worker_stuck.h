@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "shard_bits.h"
 #include "hot.h"
+#include "shard_bits.h"
 #include "shard_set.h"
 
 /* The owner of `shard` has taken a connection from it. */
@@ -20,8 +20,15 @@ void worker_is_there(const struct shard_set *set, int shard);
 /* It waits no more, nor does another thread of its instance; now by clock_coarse_ms(). */
 void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now);
 
-/* Whether it is in its wait, and nobody has taken anything from its shard since it began that. */
-bool worker_is_waiting(const struct shard_set *set, int shard);
+/* It gave the shard back: nobody is away from it, nor there for it. */
+void worker_is_gone(const struct shard_set *set, int shard);
+
+/* Whether it is woken before all others for what comes to its shard, as far as anybody knows: it is
+ * in its wait, nobody has taken from the shard since it began that, and nobody sits there too. */
+bool worker_is_first_in_line(const struct shard_set *set, int shard);
+
+/* Whether somebody may look what is left, as the kernel has to be asked for that: not often. */
+bool worker_may_look(const struct shard_set *set);
 
 /* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
  * see that itself. */

@@ -117,10 +117,21 @@ static void what_it_said_of_itself_grows_no_older_than_a_tick(void **state) {
 static void what_is_to_be_done_before_a_wait_is_done(void **state) {
     (void)state;
     be_busy();
-    atomic_store(&watch_current->work, true);
+    atomic_store(&watch_current->work, WORK);
     assert_int_equal(wait_counted(), 2);
     assert_int_equal(asks, 0);
     assert_false(atomic_load(&watch_current->work));
+}
+
+static void a_wait_without_a_timeout_is_no_sleep(void **state) {
+    (void)state;
+    come_to(0);
+    assert_int_equal(wait_counted(), 1);
+    assert_true(atomic_load(&watch_current->has_slept));
+    assert_int_equal(wait_counted_for((struct timespec){0}, true), 1);
+    assert_false(atomic_load(&watch_current->has_slept));
+    assert_int_equal(wait_counted_for((struct timespec){0}, false), 2);
+    assert_true(atomic_load(&watch_current->has_slept));
 }
 
 static void where_there_is_nothing_it_waits(void **state) {
@@ -159,6 +170,7 @@ static void who_only_asks_does_so_once(void **state) {
 static void a_limit_that_is_none_is_refused(void **state) {
     (void)state;
     be_busy();
+    assert_int_equal(wait_counted_for((struct timespec){INT64_MAX / 2, -1}, true), -1);
     assert_int_equal(wait_counted_for((struct timespec){1, 1000000000}, true), -1);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(wait_counted(), 2); /* it asks again */
@@ -213,6 +225,7 @@ int main(void) {
         BUSY(who_was_told_of_one_waits_as_ever),
         BUSY(what_it_said_of_itself_grows_no_older_than_a_tick),
         BUSY(what_is_to_be_done_before_a_wait_is_done),
+        BUSY(a_wait_without_a_timeout_is_no_sleep),
         BUSY(where_there_is_nothing_it_waits),
         BUSY(it_waits_as_long_as_the_server_says),
         BUSY(who_only_asks_does_so_once),

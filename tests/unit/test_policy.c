@@ -76,6 +76,15 @@ static void a_set_has_no_mode_that_it_cannot_have(void **state) {
                              in_force[mode][kind]);
 }
 
+static void a_set_with_shards_that_does_not_use_them_is_one_queue(void **state) {
+    (void)state;
+    for (enum mode mode = MODE_AUTO; mode <= MODE_OFF; mode++) {
+        struct policy policy = {.mode = mode};
+        assert_int_equal(policy_is_one_queue(policy),
+                         policy_mode(policy, true, false) != MODE_REUSEPORT);
+    }
+}
+
 /* ---- where connections go ---- */
 
 static int queued_at(int shard) {
@@ -191,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_word_is_some_policy),
         cmocka_unit_test(a_set_has_no_mode_that_it_cannot_have),
+        cmocka_unit_test(a_set_with_shards_that_does_not_use_them_is_one_queue),
         WITH_SET(new_ones_go_to_the_first_or_to_any),
         WITH_SET(what_was_handed_over_stays_so),
         WITH_SET(of_one_queue_all_is_watched),

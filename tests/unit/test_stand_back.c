@@ -113,7 +113,7 @@ static void begin_standing_back(void) {
     atomic_store(&watch->pace.stands_back, true);
     atomic_store(&instance->stands_back, true);
     watch->seen_generation = 0;
-    atomic_store(&instance->work, true);
+    atomic_store(&instance->work, WORK);
     watch->pace.looked_ms = clock_coarse_ms();
     assert_int_equal(wait_here(&event, 1), 0);
     atomic_store(&watch->pace.ends, false);
@@ -261,7 +261,7 @@ static void a_wait_after_a_fork_is_not_cut_short(void **state) {
     struct epoll_event event = {0};
     atomic_store(&instance->waiting, 0);
     watch_finish_deleted();
-    atomic_store(&instance->work, false); /* the end of the fixture's own wait left some */
+    atomic_store(&instance->work, NO_WORK); /* the end of the fixture's own wait left some */
     pid_t client = connect_later();
     assert_int_equal(wait_here(&event, -1), 1);
     waitpid(client, NULL, 0);

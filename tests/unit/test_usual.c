@@ -177,7 +177,9 @@ static int told_of_a_neighbours_before_its_own(void) {
 static void what_it_was_woken_for_and_leaves_is_passed_on(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
+    errno = ENOENT;
     assert_true(takes_as_usual());
+    assert_int_equal(errno, ENOENT);
     assert_true(is_woken(other));
     left_at(0);
     wait_for_one(); /* now it is told of the neighbour's alone, and takes it */
@@ -201,8 +203,8 @@ static void so_it_is_where_more_has_to_be_asked(void **state) {
     close(other);
 }
 
-/* Else it was the owner who was woken; unless it was stopped in its wait, and others have taken from
- * it since. */
+/* Else it was the owner who was woken; unless it was stopped in its wait, and others have taken
+ * from it since. */
 static void an_owner_that_waits_comes_to_it(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
@@ -216,6 +218,39 @@ static void an_owner_that_waits_comes_to_it(void **state) {
     assert_true(takes_as_usual());
     assert_true(is_woken(other));
     close(other);
+}
+
+static void one_that_shares_its_shard_may_stand_behind(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    worker_is_there(&set, 1);
+    set.shared->shards[1].sharers = 1;
+    assert_true(takes_as_usual());
+    assert_true(is_woken(other));
+    set.shared->shards[1].sharers = 0;
+    close(other);
+}
+
+static void nobody_comes_to_what_was_given_back(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    worker_is_gone(&set, 1);
+    assert_true(takes_as_usual());
+    assert_true(is_woken(other));
+    close(other);
+}
+
+static void there_is_an_end_to_looks(void **state) {
+    (void)state;
+    int other = told_of_a_neighbours_before_its_own();
+    for (int i = 0; i < 1000 && worker_may_look(&set); i++)
+        continue;
+    assert_false(worker_may_look(&set));
+    assert_true(takes_as_usual());
+    assert_false(is_woken(other));
+    close(other);
+    now_us += 200000;
+    assert_true(worker_may_look(&set));
 }
 
 static void who_has_only_asked_was_not_woken(void **state) {
@@ -241,6 +276,9 @@ int main(void) {
         USUAL(what_it_was_woken_for_and_leaves_is_passed_on),
         USUAL(so_it_is_where_more_has_to_be_asked),
         USUAL(an_owner_that_waits_comes_to_it),
+        USUAL(one_that_shares_its_shard_may_stand_behind),
+        USUAL(nobody_comes_to_what_was_given_back),
+        USUAL(there_is_an_end_to_looks),
         USUAL(who_has_only_asked_was_not_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* two workers: a set of two shards, each with a worker, and a clock that the test sets. Included
- * after cmocka.h, by one file of a test. */
+/* two workers: a set of two shards (or SHARDS), of which two have workers, and a clock that the
+ * test sets. Included after cmocka.h, by one file of a test. */
 #ifndef UNIT_TWO_WORKERS_H
 #define UNIT_TWO_WORKERS_H
 
@@ -12,7 +12,10 @@
 #include "watch_table.h"
 #include "worker_stuck.h"
 
-enum { SHARDS = 2, LISTENER = 1, OTHER = 2 };
+#ifndef SHARDS
+#define SHARDS 2
+#endif
+enum { LISTENER = 1, OTHER = 2 };
 
 static struct shard_set set;
 static const struct shard own = {&set, 0};
