@@ -51,7 +51,7 @@ static int counted_wait(const struct wait_call *call) {
     asks += call->has_timeout && !clock_is_positive(call->timeout);
     if (!call->has_timeout)
         post();
-    if ((unsigned long)call->timeout.tv_nsec >= 1000000000) /* as epoll_pwait2(2) does */
+    if (call->has_timeout && !clock_is_valid(call->timeout)) /* as epoll_pwait2(2) does */
         return errno = EINVAL, -1;
     return kernel_wait(call);
 }
