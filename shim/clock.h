@@ -41,7 +41,7 @@ static inline bool clock_is_positive(struct timespec time) {
     return (time.tv_sec | time.tv_nsec) > 0;
 }
 
-/* Of nanoseconds that are none the kernel says so. */
+/* Whether its nanoseconds are some; else the kernel refuses it (EINVAL). */
 static inline bool clock_is_valid(struct timespec time) {
     return (unsigned long)time.tv_nsec < 1000000000;
 }

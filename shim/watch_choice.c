@@ -50,8 +50,8 @@ static uint64_t part_of(const struct shard_bits *reach, int word, int home, bool
     return reach->word[word] & (is_behind ? ~before & ~at_home : before);
 }
 
-/* Those of a word that the set has: another thread may have ended it, and the watch's know nothing
- * of that yet. */
+/* Those of a word that the set has: another thread may have ended it, of which the watch knows
+ * nothing yet. */
 static uint64_t had_by(const struct shard_set *set, int word) {
     int left = set->count - word * 64;
     return left >= 64 ? ~UINT64_C(0) : left > 0 ? (UINT64_C(1) << left) - 1 : 0;

@@ -89,9 +89,10 @@ HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
     return was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
 }
 
-/* Told of a connection by its wait, and has not taken one yet. */
-HOT static bool is_told(const struct watch *watch) {
-    return watch && atomic_load_explicit(&watch->told, memory_order_relaxed);
+/* It has slept, was told of a connection, and has not taken one yet. */
+HOT static bool is_first_after_sleep(const struct watch *watch) {
+    return watch && atomic_load_explicit(&watch->told, memory_order_relaxed) &&
+           choice_is_after_sleep(watch);
 }
 
 HOT static void note_home(struct watch *watch, const struct shard_set *set, int home) {
@@ -109,7 +110,7 @@ static bool is_gone_or_empty(int error) {
 HOT static int take_one(const struct shard *own, struct watch *watch,
                         const struct accept_call *call, struct choice *choice, bool is_home_first) {
     const struct shard_set *set = own->set;
-    bool is_after_sleep = is_told(watch) && choice_is_after_sleep(watch);
+    bool is_after_sleep = is_first_after_sleep(watch);
     struct order order = {choice->list, choice->shards, choice->count, is_home_first};
     int first = watch && choice->ready > 1 ? order_choose(set, &order) : 0;
     for (int step = 0; step < choice->count && choice->ready; step++) {
@@ -142,14 +143,14 @@ HOT static int steal(const struct shard *own, struct watch *watch, const struct 
 HOT static int take_home(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     int home = choice_home(own, watch);
-    bool is_first = is_told(watch);
+    bool is_after_sleep = is_first_after_sleep(watch);
     int fd = call->empty_home == home + 1 ? nothing() : take(own, home, call);
     if (fd < 0 || !watch)
         return fd;
     note_home(watch, own->set, home);
     if (may_strand(watch, own->set))
         choice_leave(own, watch, call->fd);
-    else if (is_first && choice_is_after_sleep(watch))
+    else if (is_after_sleep)
         choice_leave_after_sleep(own, watch, call->fd);
     return fd;
 }

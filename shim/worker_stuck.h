@@ -52,7 +52,7 @@ uint32_t worker_stuck_news(const struct shard_set *set);
  * most all are told: the more seldom the more shards, for a look asks the kernel about each. */
 uint32_t worker_stuck_interval(const struct shard_set *set);
 
-/* Whether that was lately; if not, it is forgotten. */
+/* Whether `slow_ms`, which is not 0, is of lately; if not, it is forgotten. */
 bool worker_still_sees_slow(const struct shard_set *set);
 
 /* Whether an owner was seen lately that left its shard to others for some time. */

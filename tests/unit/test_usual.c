@@ -174,6 +174,14 @@ static int told_of_a_neighbours_before_its_own(void) {
     return other;
 }
 
+/* The worker takes its own; and whether who waits for the other is woken. */
+static bool passes_it_on(int other) {
+    assert_true(takes_as_usual());
+    bool is_passed_on = is_woken(other);
+    close(other);
+    return is_passed_on;
+}
+
 static void what_it_was_woken_for_and_leaves_is_passed_on(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
@@ -209,15 +217,11 @@ static void an_owner_that_waits_comes_to_it(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
     worker_is_there(&set, 1);
-    assert_true(takes_as_usual());
-    assert_false(is_woken(other));
-    close(other);
+    assert_false(passes_it_on(other));
     other = told_of_a_neighbours_before_its_own();
     worker_is_there(&set, 1);
     worker_took_stolen(&set, 1);
-    assert_true(takes_as_usual());
-    assert_true(is_woken(other));
-    close(other);
+    assert_true(passes_it_on(other));
 }
 
 static void one_that_shares_its_shard_may_stand_behind(void **state) {
@@ -225,19 +229,15 @@ static void one_that_shares_its_shard_may_stand_behind(void **state) {
     int other = told_of_a_neighbours_before_its_own();
     worker_is_there(&set, 1);
     set.shared->shards[1].sharers = 1;
-    assert_true(takes_as_usual());
-    assert_true(is_woken(other));
+    assert_true(passes_it_on(other));
     set.shared->shards[1].sharers = 0;
-    close(other);
 }
 
 static void nobody_comes_to_what_was_given_back(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
     worker_is_gone(&set, 1);
-    assert_true(takes_as_usual());
-    assert_true(is_woken(other));
-    close(other);
+    assert_true(passes_it_on(other));
 }
 
 static void there_is_an_end_to_looks(void **state) {
@@ -246,9 +246,7 @@ static void there_is_an_end_to_looks(void **state) {
     for (int i = 0; i < 1000 && worker_may_look(&set); i++)
         continue;
     assert_false(worker_may_look(&set));
-    assert_true(takes_as_usual());
-    assert_false(is_woken(other));
-    close(other);
+    assert_false(passes_it_on(other));
     now_us += 200000;
     assert_true(worker_may_look(&set));
 }
@@ -257,9 +255,7 @@ static void who_has_only_asked_was_not_woken(void **state) {
     (void)state;
     int other = told_of_a_neighbours_before_its_own();
     atomic_store(&watch_current->has_slept, false);
-    assert_true(takes_as_usual());
-    assert_false(is_woken(other));
-    close(other);
+    assert_false(passes_it_on(other));
 }
 
 int main(void) {
