@@ -145,11 +145,21 @@ void set_move_up(struct shard_set *set);
  */
 void set_hand_over(const struct shard_set *set, int own_fd);
 
-/* Whether every new connection is to go to shard 0, though others may listen. */
+/* Whether every new connection is to go to shard 0 whatever the workers do: no further spare is to
+ * listen. */
 bool set_goes_to_first(const struct shard_set *set);
 
-/* Tells the kernel so, or that any shard will do, by one of the group's sockets that listens. */
-void set_choose(const struct shard_set *set, int fd);
+/* From now on every new connection goes to shard 0, or to any again. True: to shard 0 for the first
+ * time. errno may change. */
+bool set_gather(const struct shard_set *set, bool gathers);
+
+static inline bool set_gathers(const struct shard_set *set) {
+    return UNLIKELY(atomic_load_explicit(&set->shared->gathers, memory_order_relaxed) == GATHERS);
+}
+
+/* Tells the kernel what new connections go to now, by one of the group's sockets that listens.
+ * Whether it would. */
+bool set_choose(const struct shard_set *set, int fd);
 
 /* The policy that a new set begins with: that of the variables. */
 void set_begin_policy(const struct shard_set *set, struct policy policy);

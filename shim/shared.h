@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 14, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 15, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -72,6 +72,14 @@ struct shared_worker {
     _Atomic uint64_t counts[COUNTS];
 };
 
+/* Where new connections go: watch_gather.h. */
+enum gathering {
+    GATHERS_NEVER,  /* to any shard, and so it was always */
+    GATHERS_NOT,    /* to any shard again */
+    GATHERS,        /* to shard 0, while all workers are at work */
+    GATHERS_REFUSED /* the kernel would not choose it */
+};
+
 /* How often something was done since ... */
 struct shared_budget {
     _Atomic uint32_t count;
@@ -105,12 +113,16 @@ struct shared {
     _Atomic uint32_t is_apart; /* 1: other workers have memories of their own */
     _Atomic uint32_t pollers;  /* processes and threads that ever polled the listener */
     _Atomic uint32_t policy;   /* policy.h; written by the tool alone, once made */
+    _Atomic uint32_t gathers;  /* enum gathering */
     /* What all workers write, apart from what each of them reads for every connection. */
     _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
     struct shared_budget passes;         /* of connections to whoever waits for their shard */
     struct shared_budget looks;          /* after sleeps, at what may be left */
-    _Atomic uint64_t past[COUNTS];       /* of the workers that are gone */
-    _Atomic uint64_t unattended;         /* accepts by those that found no place here */
+    struct shared_budget gatherings;     /* of new connections at shard 0 */
+    _Atomic uint32_t swept_ms;     /* when it was last looked at the other shards meanwhile, odd; 0:
+                                      look now */
+    _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
+    _Atomic uint64_t unattended;   /* accepts by those that found no place here */
     _Atomic uint64_t fallbacks[FALLBACKS];
     char address[SHARED_TEXT]; /* as it is said in the log */
     char why[SHARED_TEXT];     /* it has that mode */

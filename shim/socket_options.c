@@ -86,7 +86,7 @@ static const struct option options[] = {
 
 /* Keys of signed segments (RFC 2385, RFC 5925) were set in this process; they cannot be read back.
  */
-static atomic_bool any_keys;
+static atomic_bool any_keys, any_choice;
 
 enum { VALUE_SIZE = 64 }; /* the longest, a device's or an algorithm's name, has 16 bytes */
 
@@ -141,6 +141,12 @@ HOT void socket_option_seen(int level, int name) {
     if (level == IPPROTO_TCP &&
         (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
         atomic_store(&any_keys, true);
+    if (level == SOL_SOCKET && !socket_option_is_shared(level, name) && name != SO_REUSEPORT)
+        atomic_store(&any_choice, true);
+}
+
+bool socket_option_chooses(void) {
+    return atomic_load(&any_choice);
 }
 
 int socket_option_is_shared(int level, int name) {

@@ -19,6 +19,9 @@ int socket_options_copy(int from, int to);
 /* The server sets that option, on any socket: some cannot be read back, and so are remembered. */
 void socket_option_seen(int level, int name);
 
+/* Whether it has said which socket of a group new connections go to. */
+bool socket_option_chooses(void);
+
 /* Whether an option that the server sets on a listener is to reach the other shards too. */
 int socket_option_is_shared(int level, int name);
 

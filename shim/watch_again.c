@@ -7,7 +7,7 @@
 enum { PAID_MOST = 4 };
 
 /* And does not fail: of a limit that is none the kernel says so. */
-static bool may_sleep(const struct wait_call *call) {
+bool again_may_sleep(const struct wait_call *call) {
     return !call->has_timeout ||
            (clock_is_positive(call->timeout) && clock_is_valid(call->timeout));
 }
@@ -17,20 +17,18 @@ static bool may_sleep(const struct wait_call *call) {
  * older than that, nor what it knows of them. And not where a wait is more than that.
  */
 HOT static bool is_to_ask(const struct instance *instance, const struct wait_call *call) {
-    return atomic_load_explicit(&instance->asks, memory_order_relaxed) && may_sleep(call) &&
+    return atomic_load_explicit(&instance->asks, memory_order_relaxed) && again_may_sleep(call) &&
            !atomic_load_explicit(&instance->work, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->probing, memory_order_relaxed) &&
            !atomic_load_explicit(&instance->deaf, memory_order_relaxed) &&
            atomic_load_explicit(&instance->ended_ms, memory_order_relaxed) == clock_coarse_ms();
 }
 
-/* Without a wait. */
-HOT static int ask(const struct instance *instance, struct wait_call *call) {
+HOT int again_look(struct wait_call *call) {
     struct timespec timeout = call->timeout;
     bool has_timeout = call->has_timeout;
     call->timeout = (struct timespec){0};
     call->has_timeout = true;
-    events_remember_kicks(instance);
     int count = call->wait(call);
     call->timeout = timeout;
     call->has_timeout = has_timeout;
@@ -56,12 +54,13 @@ static void put_has_slept(struct instance *instance, bool has_slept) {
 
 HOT int again_ask(struct instance *instance, struct wait_call *call) {
     if (!is_to_ask(instance, call)) {
-        put_has_slept(instance, may_sleep(call));
+        put_has_slept(instance, again_may_sleep(call));
         return 0;
     }
     if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed)))
         atomic_store_explicit(&instance->was_away, false, memory_order_relaxed);
-    int count = ask(instance, call);
+    events_remember_kicks(instance);
+    int count = again_look(call);
     if (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed))
         count = events_deliver(instance, call->events, count, count == call->most);
     note_ask(instance, count > 0);

@@ -17,6 +17,12 @@
  * is to begin. */
 int again_ask(struct instance *instance, struct wait_call *call);
 
+/* Whether the call may sleep. */
+bool again_may_sleep(const struct wait_call *call);
+
+/* The call, but without any time. */
+int again_look(struct wait_call *call);
+
 /* A wait that was begun has brought so many events for the server. */
 void again_note_wait(struct instance *instance, int count);
 

@@ -85,6 +85,17 @@ HOT void choice_look(const struct shard *own, const struct watch *watch, int own
     ask(choice);
 }
 
+void choice_look_beside(const struct shard *own, int shard, int own_fd, struct choice *choice) {
+    struct shard_bits listening;
+    choice->count = 0;
+    worker_listening(own->set, &listening);
+    if (shard != CHOICE_ALL)
+        bits_remove(&listening, shard);
+    BITS_EACH (each, &listening)
+        add(choice, own, each, own_fd);
+    ask(choice);
+}
+
 void choice_pass_on(const struct shard_set *set, const struct choice *choice) {
     bool has_owners = !set_is_one_queue(set);
     for (int i = 0; i < choice->count && choice->ready > 0; i++)

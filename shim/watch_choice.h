@@ -28,6 +28,10 @@ int choice_home(const struct shard *own, const struct watch *watch);
 void choice_look(const struct shard *own, const struct watch *watch, int own_fd, bool at_home,
                  struct choice *choice);
 
+/* All that listen, but for one. */
+enum { CHOICE_ALL = -1 };
+void choice_look_beside(const struct shard *own, int shard, int own_fd, struct choice *choice);
+
 /* Wakes who waits for those where something is queued: all of them, and so seldom where the owner
  * comes to it soon. */
 void choice_pass_on(const struct shard_set *set, const struct choice *choice);

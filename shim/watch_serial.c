@@ -12,7 +12,9 @@
 
 enum {
     SERVES_US = 20,   /* more than it takes to accept a connection, refuse it and close it */
+    HOLDS_US = 100,   /* more than it takes to be told of the next, many times over */
     SKIPS_MOST = 15,  /* so many times it does not look after it has found nothing */
+    TRUSTED_MOST = 7, /* so many times it is believed to have closed the last, as those before */
     PASSES_ON_MS = 20 /* so often, at the most, who goes on looks what others could take */
 };
 
@@ -29,6 +31,8 @@ static _Thread_local struct {
     int number;
     bool tries_on, tried; /* for another before it waits: so it did last time, or since then */
     bool is_serial;
+    bool holds;             /* its connections keep it for some time */
+    int trust, trusted;     /* times that it is not asked whether it has closed the last; left */
     int skips, left;        /* times that it does not look, of which are left */
     struct since passed_on; /* it looked at what it leaves */
     uint64_t passed_on_ms;
@@ -62,7 +66,7 @@ HOT bool serial_is(void) {
 }
 
 /* The clock is not for servers that wait before each. */
-HOT void serial_note_taken(const struct watch *watch, int fd) {
+HOT bool serial_note_taken(const struct watch *watch, int fd) {
     if (UNLIKELY(goes_on(watch))) {
         this_thread.tries_on = this_thread.tried = true;
     } else {
@@ -73,14 +77,27 @@ HOT void serial_note_taken(const struct watch *watch, int fd) {
     this_thread.at_us = UNLIKELY(this_thread.tries_on) ? clock_us() : 0;
     this_thread.took = (struct since){watch, waits_of(watch)};
     this_thread.number = fd;
+    return this_thread.holds;
 }
 
 /* Not asked where a filter may kill whoever makes a call that the server has no use for. */
-static bool has_closed_it(void) {
+static bool is_closed(void) {
     int saved = errno;
     bool is_closed = !local_is_confined() && real.fcntl(this_thread.number, F_GETFD, 0) < 0;
     errno = saved;
     return is_closed;
+}
+
+/* The more often it had, the more seldom it is asked. */
+static bool has_closed_it(void) {
+    if (this_thread.trusted > 0) {
+        this_thread.trusted--;
+        return true;
+    }
+    bool is_so = is_closed();
+    int trust = is_so ? 2 * this_thread.trust + 1 : 0;
+    this_thread.trust = this_thread.trusted = trust < TRUSTED_MOST ? trust : TRUSTED_MOST;
+    return is_so;
 }
 
 bool serial_may_look(const struct watch *watch) {
@@ -91,9 +108,17 @@ bool serial_may_look(const struct watch *watch) {
         this_thread.left--;
         return false;
     }
-    this_thread.is_serial =
-        this_thread.at_us && clock_us() - this_thread.at_us >= SERVES_US && has_closed_it();
+    uint64_t took_us = this_thread.at_us ? clock_us() - this_thread.at_us : 0;
+    this_thread.is_serial = took_us >= SERVES_US && has_closed_it();
+    this_thread.holds = this_thread.is_serial && took_us >= HOLDS_US;
     return this_thread.is_serial;
+}
+
+void serial_note_absence(const struct instance *instance) {
+    const struct since *took = &this_thread.took;
+    if (took->watch && took->watch->instance == instance &&
+        took->waits + 1 == atomic_load_explicit(&instance->waits, memory_order_relaxed))
+        this_thread.holds = has_closed_it();
 }
 
 void serial_note_looked(bool found) {

@@ -15,8 +15,9 @@
 
 #include "watch_table.h"
 
-/* It took a connection, which is descriptor fd. */
-void serial_note_taken(const struct watch *watch, int fd);
+/* It took a connection, which is descriptor fd. Whether that will keep it from the next for some
+ * time, as far as the last ones tell. */
+bool serial_note_taken(const struct watch *watch, int fd);
 
 /* Before that is noted: who goes on without a wait has come to its home all the same. */
 void serial_note_at_home(const struct watch *watch, const struct shard_set *set);
@@ -34,5 +35,8 @@ bool serial_is_to_pass_on(const struct watch *watch);
 
 /* Whether it serves one at a time. */
 bool serial_is(void);
+
+/* It begins a wait, and was away from its last one for some milliseconds. */
+void serial_note_absence(const struct instance *instance);
 
 #endif

@@ -15,6 +15,7 @@
 #include "real.h"
 #include "watch_choice.h"
 #include "watch_current.h"
+#include "watch_gather.h"
 #include "watch_order.h"
 #include "watch_serial.h"
 #include "watch_stand_back.h"
@@ -100,6 +101,15 @@ HOT static void note_home(struct watch *watch, const struct shard_set *set, int 
     usual_note(watch, set, home);
 }
 
+/* From the shard that all share while all are at work. */
+static void note_gathered(struct watch *watch, const struct shard_set *set) {
+    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
+    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
+    stats_count(set, watch->place, COUNT_HOME);
+    serial_note_at_home(watch, set);
+    order_note_taken(set, 0);
+}
+
 /* A neighbour of the server's own may be shut down or closed at any moment. */
 static bool is_gone_or_empty(int error) {
     return error == EAGAIN || error == EINVAL || error == EBADF || error == ENOTSOCK;
@@ -121,7 +131,7 @@ HOT static int take_one(const struct shard *own, struct watch *watch,
         choice->list[i].revents = 0;
         if (fd < 0 && is_gone_or_empty(errno))
             continue;
-        if (fd >= 0 && watch && is_home_first && i == 0)
+        if (fd >= 0 && watch && choice->shards[i] == choice_home(own, watch))
             note_home(watch, set, choice->shards[i]);
         else if (fd >= 0 && watch)
             note_stolen(watch, set, choice->shards[i]);
@@ -203,6 +213,50 @@ static int take_left_over(const struct shard *own, struct watch *watch,
     return fd;
 }
 
+static bool is_one_of_all(const struct watch *watch, const struct shard_set *set) {
+    return watch_waits_for_home(watch) && !set_is_one_queue(set);
+}
+
+/* What waits beside the first shard came before what is in that, as a rule. */
+static int sweep(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+    struct choice choice;
+    if (!was_told_of_many(watch) && !gather_is_to_sweep(own->set))
+        return nothing();
+    gather_end_if_full(own->set, call->fd);
+    choice_look_beside(own, 0, call->fd, &choice);
+    if (choice.ready > 1)
+        gather_sweep_again(own->set);
+    return take_one(own, watch, call, &choice, false);
+}
+
+static int take_first(const struct shard *own, struct watch *watch,
+                      const struct accept_call *call) {
+    int fd = take(own, 0, call);
+    if (fd >= 0)
+        note_gathered(watch, own->set);
+    return fd;
+}
+
+/* All are at work, and what is new is in the first shard: whoever comes takes that. */
+static int take_gathered(const struct shard *own, struct watch *watch,
+                         const struct accept_call *call) {
+    bool is_first = !is_served(watch);
+    if (!is_first && !serial_may_look(watch))
+        return take_home(own, watch, call);
+    int fd = sweep(own, watch, call);
+    if (fd < 0 && is_gone_or_empty(errno))
+        fd = take_first(own, watch, call);
+    if (fd < 0 && is_gone_or_empty(errno))
+        fd = take_home(own, watch, call);
+    if (fd < 0 && is_gone_or_empty(errno))
+        fd = steal(own, watch, call);
+    if (!is_first)
+        serial_note_looked(fd >= 0);
+    else if (fd < 0 && errno == EAGAIN)
+        turns_count_empty(watch, own->set);
+    return fd;
+}
+
 /* Home, or failing that a neighbour's. */
 HOT static int take_as_usual(const struct shard *own, struct watch *watch,
                              const struct accept_call *call) {
@@ -229,6 +283,8 @@ HOT int take_from_any(const struct shard *own, struct watch *watch,
         return fd;
     if (watch && set_is_one_queue(own->set) && turns_is_anothers(watch, call, own))
         return nothing();
+    if (watch && set_gathers(own->set) && is_one_of_all(watch, own->set))
+        return take_gathered(own, watch, call);
     if (watch && !set_is_one_queue(own->set) && was_told_of_many(watch))
         return take_in_order(own, watch, call);
     return take_as_usual(own, watch, call);

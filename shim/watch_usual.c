@@ -6,6 +6,7 @@
 #include "stats.h"
 #include "watch_choice.h"
 #include "watch_current.h"
+#include "watch_gather.h"
 #include "watch_order.h"
 #include "watch_serial.h"
 #include "watch_shards.h"
@@ -18,7 +19,7 @@
 /* The set is what it is in the usual case: nothing is left anywhere for whoever comes. */
 HOT static bool is_set_usual(const struct shard_set *set) {
     return !atomic_load_explicit(&set->shared->handed, memory_order_relaxed) &&
-           !worker_sees_slow(set) && !set_is_one_queue(set);
+           !worker_sees_slow(set) && !set_is_one_queue(set) && !set_gathers(set);
 }
 
 /* One that is woken alone has proven already that it accepts, or the server wants it so. */
@@ -43,7 +44,8 @@ HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) 
 
 HOT static void note_first(struct watch *watch, const struct shard_set *set, int home, int fd) {
     usual_note(watch, set, home);
-    serial_note_taken(watch, fd);
+    if (UNLIKELY(serial_note_taken(watch, fd)))
+        gather_begin(watch, set);
     if (LIKELY(turns_note_counted(watch)))
         watch_note_hesitation(watch, set);
 }

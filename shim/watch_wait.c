@@ -12,6 +12,8 @@
 #include "watch_again.h"
 #include "watch_current.h"
 #include "watch_events.h"
+#include "watch_gather.h"
+#include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
 #include "worker.h"
@@ -172,7 +174,18 @@ HOT static int wait_standing_back(struct instance *instance, struct wait_call *c
     return count;
 }
 
-HOT static int wait_in(struct instance *instance, struct wait_call *call) {
+/* Whoever finds something does not sleep, and then all are at work still. */
+RARE static int ask_gathering(struct instance *instance, struct wait_call *call) {
+    int count = again_may_sleep(call) ? again_look(call) : 0;
+    if (count == 0 && again_may_sleep(call))
+        gather_end(instance);
+    return count;
+}
+
+HOT static int wait_in(struct instance *instance, struct wait_call *call, bool gathers) {
+    int count = UNLIKELY(gathers) ? ask_gathering(instance, call) : 0;
+    if (UNLIKELY(count))
+        return count;
     if (UNLIKELY(atomic_load_explicit(&instance->deaf, memory_order_relaxed)))
         return wait_deaf(instance, call);
     if (atomic_load(&instance->stands_back)) /* after it was counted as waiting */
@@ -185,12 +198,16 @@ static void note_absence(struct instance *instance, uint64_t now) {
     bool was_away = now != atomic_load_explicit(&instance->ended_ms, memory_order_relaxed);
     if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed) != was_away))
         atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
+    if (UNLIKELY(was_away))
+        serial_note_absence(instance);
 }
 
-HOT static void note_wait(struct instance *instance, bool begins) {
+/* Whether some set gathers what is new, as all are at work. */
+HOT static bool note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */
     unsigned is_in = (unsigned)(begins ? waiting : waiting - 1);
+    bool gathers = false;
     if (begins)
         note_absence(instance, now);
     else
@@ -200,6 +217,7 @@ HOT static void note_wait(struct instance *instance, bool begins) {
         if (UNLIKELY(!set))
             continue;
         stats_wait(set, watch->place, is_in, now);
+        gathers |= set_gathers(set);
         if (UNLIKELY(!watch_waits_for_home(watch)))
             continue;
         if (is_in)
@@ -207,6 +225,7 @@ HOT static void note_wait(struct instance *instance, bool begins) {
         else
             worker_goes_to_work(set, watch->home, now);
     }
+    return gathers;
 }
 
 /* What a wait of several shards, or of an unproven set, has brought: so much is the server's. */
@@ -236,8 +255,8 @@ HOT static int wait_once(struct instance *instance, struct wait_call *call,
     bool probing = begin(instance, !call->has_timeout || clock_is_positive(call->timeout));
     if (call->has_timeout && UNLIKELY(may_go_on(instance) && !clock_is_positive(*began)))
         *began = clock_now();
-    note_wait(instance, true);
-    int count = wait_in(instance, call);
+    bool gathers = note_wait(instance, true);
+    int count = wait_in(instance, call, gathers);
     note_wait(instance, false); /* which makes no call that could fail */
     return LIKELY(probing ||
                   (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)))

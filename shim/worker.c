@@ -175,6 +175,19 @@ static void add_neighbours(const struct shard_set *set, const struct seat *seat,
     }
 }
 
+/* And so may again, at any moment. */
+static bool has_gathered(const struct shard_set *set) {
+    uint32_t state = atomic_load(&set->shared->gathers);
+    return state == GATHERS || state == GATHERS_NOT;
+}
+
+void worker_gather(const struct shard_set *set) {
+    struct shard_bits listening;
+    worker_listening(set, &listening);
+    if (set_gather(set, true) && !all_see_all(set, &listening))
+        set_changed(set);
+}
+
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
@@ -188,7 +201,7 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, seat, seat->stands_back ? 0 : most, stuck, view);
-    if (atomic_load(&set->shared->handed)) /* where all that is new goes */
+    if (atomic_load(&set->shared->handed) || has_gathered(set)) /* where all that is new goes */
         bits_add(view, 0);
 }
 

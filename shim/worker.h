@@ -68,10 +68,14 @@ struct seat {
  * are said to be stuck; all shards, where the set is one queue. But under an accept mutex only one
  * worker waits at a time, and must then see every shard: until two were seen waiting at once it
  * watches all. *unproven is set where that question is still open and matters. Who stands back
- * watches home, orphans and those of stuck owners, be it few or many.
+ * watches home, orphans and those of stuck owners, be it few or many. And all watch shard 0, once
+ * connections were gathered there.
  */
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven);
+
+/* set_gather(), of which all are told who may not watch shard 0 yet. */
+void worker_gather(const struct shard_set *set);
 
 /*
  * One worker at a time, of all processes and threads, between these two: for an accept on the

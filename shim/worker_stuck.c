@@ -91,6 +91,29 @@ bool worker_may_look(const struct shard_set *set) {
     return spend(&set->shared->looks, milliseconds());
 }
 
+bool worker_may_gather(const struct shard_set *set) {
+    return spend(&set->shared->gatherings, milliseconds());
+}
+
+static bool is_at_work(const struct shard_set *set, int shard) {
+    const struct shared_shard *its = shard_of(set, shard);
+    return atomic_load_explicit(&its->at_work_since, memory_order_relaxed) ||
+           atomic_load_explicit(&its->stolen_since, memory_order_relaxed);
+}
+
+bool worker_all_at_work(const struct shard_set *set, int home) {
+    int count = 0;
+    for (int step = 1; step <= set->count; step++) {
+        int i = (home + step) % set->count;
+        if (!set_is_listening(set, i))
+            continue;
+        if (!is_at_work(set, i))
+            return false;
+        count++;
+    }
+    return count > 1;
+}
+
 /* Where several sit they take turns with the thieves, although they are there: a steal tells
  * nothing of how soon they come. That they are stopped in their waits it may tell all the same. */
 static bool is_waited_for(const struct shard_set *set, int shard) {

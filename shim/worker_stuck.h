@@ -27,6 +27,13 @@ void worker_is_gone(const struct shard_set *set, int shard);
  * in its wait, nobody has taken from the shard since it began that, and nobody sits there too. */
 bool worker_is_first_in_line(const struct shard_set *set, int shard);
 
+/* Whether there are several owners, and none of them waits, as far as anybody knows; but for such
+ * as are stuck in it. `home` is looked at last. */
+bool worker_all_at_work(const struct shard_set *set, int home);
+
+/* Whether somebody may tell the kernel to gather new connections: not often. */
+bool worker_may_gather(const struct shard_set *set);
+
 /* Whether somebody may look what is left, as the kernel has to be asked for that: not often. */
 bool worker_may_look(const struct shard_set *set);
 

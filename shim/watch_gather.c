@@ -1,0 +1,88 @@
+#include "watch_gather.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "clock.h"
+#include "local.h"
+#include "real.h"
+#include "socket_options.h"
+#include "watch_choice.h"
+#include "watch_shards.h"
+#include "worker.h"
+#include "worker_stuck.h"
+
+/* Of the place that a queue has: below that much it is to have all, above this no longer. */
+enum { ROOMY_QUARTERS = 2, FULL_QUARTERS = 3 };
+
+/* tcp(7), TCP_INFO: of a socket that listens what waits for accept, and how much may. */
+static bool is_filled(int fd, unsigned quarters) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
+           (uint64_t)info.tcpi_unacked * 4 > (uint64_t)info.tcpi_sacked * quarters;
+}
+
+/* Whoever is told of shard 0 has to be able to take from it without blocking; edge-triggered or
+ * once, it would be told of what another takes. And where there may be an accept mutex all but one
+ * seem to be at work. */
+static bool may_gather(const struct watch *watch, const struct shard_set *set) {
+    return set->count > 1 && !set->is_servers && !set_goes_to_first(set) && set_steal(set) &&
+           watch_waits_for_home(watch) && !(watch->asked & (EPOLLET | EPOLLONESHOT)) &&
+           !watch->frozen && !worker_may_be_one_at_a_time(set) && !socket_option_chooses() &&
+           !local_is_confined() && !set_blocks(set, watch->own, watch->fd);
+}
+
+/* Looked at once more afterwards, for who went to sleep meanwhile has not seen it. */
+void gather_begin(const struct watch *watch, const struct shard_set *set) {
+    int saved = errno;
+    if (!set_gathers(set) && may_gather(watch, set) && worker_all_at_work(set, watch->home) &&
+        !is_filled(watch->fd, ROOMY_QUARTERS) && worker_may_gather(set)) {
+        gather_sweep_again(set);
+        worker_gather(set);
+        if (!worker_all_at_work(set, watch->home))
+            set_gather(set, false);
+    }
+    errno = saved;
+}
+
+/* Some were woken alone for what waits in a shard, and took another's. */
+static void tell_of_leavings(const struct watch *watch) {
+    struct choice choice;
+    struct shard own = watch_shard(watch);
+    if (watch->frozen)
+        return;
+    choice_look_beside(&own, CHOICE_ALL, watch->fd, &choice);
+    for (int i = 0; i < choice.count && choice.ready > 0; i++)
+        if (choice.list[i].revents & POLLIN)
+            set_wake_waiters(own.set, choice.list[i].fd);
+}
+
+void gather_end(struct instance *instance) {
+    int saved = errno;
+    WATCHES_OF (watch, instance) {
+        const struct shard_set *set = atomic_load(&watch->set);
+        if (!set || !set_gathers(set))
+            continue;
+        set_gather(set, false);
+        tell_of_leavings(watch);
+    }
+    errno = saved;
+}
+
+bool gather_is_to_sweep(const struct shard_set *set) {
+    _Atomic uint32_t *swept = &set->shared->swept_ms;
+    uint32_t now = (uint32_t)clock_coarse_ms() | 1U;
+    uint32_t before = atomic_load_explicit(swept, memory_order_relaxed);
+    return before != now && atomic_compare_exchange_strong(swept, &before, now);
+}
+
+void gather_sweep_again(const struct shard_set *set) {
+    atomic_store_explicit(&set->shared->swept_ms, 0, memory_order_relaxed);
+}
+
+void gather_end_if_full(const struct shard_set *set, int own_fd) {
+    if (is_filled(own_fd, FULL_QUARTERS))
+        set_gather(set, false);
+}

@@ -1,0 +1,34 @@
+/*
+ * watch gather: one queue while all are at work.
+ *
+ * With a queue for each, whoever becomes free first is to take who came first, but nobody knows
+ * which queue that is in. So while all workers are at work, each with one connection and for some
+ * time, new ones go to shard 0, which all of them watch, and are taken from there in their order by
+ * one call each. The first that finds nothing and is going to sleep has them dealt out again.
+ *
+ * Only for servers that serve one connection at a time: of others nobody knows how soon they come,
+ * and a queue for each spares them each other's locks. And never is anything lost by it: whoever is
+ * wrong about the others makes them share a queue for a while, where all are told of what comes.
+ */
+#ifndef UNHERD_WATCH_GATHER_H
+#define UNHERD_WATCH_GATHER_H
+
+#include "hot.h"
+#include "watch_table.h"
+
+/* The worker has taken a connection that will keep it for some time. errno is kept. */
+RARE void gather_begin(const struct watch *watch, const struct shard_set *set);
+
+/* The worker was told of nothing, and is going to sleep: no set that the instance waits for gathers
+ * any longer, and whoever waits is told of what the last ones have left. errno is kept. */
+RARE void gather_end(struct instance *instance);
+
+/* Whether somebody is to look at the shards beside the first: at what came before, or was on its
+ * way. Once in a few milliseconds, or after gather_sweep_again(). */
+bool gather_is_to_sweep(const struct shard_set *set);
+void gather_sweep_again(const struct shard_set *set);
+
+/* Where shard 0, as own_fd, is almost full, the others are to have some too. */
+void gather_end_if_full(const struct shard_set *set, int own_fd);
+
+#endif
