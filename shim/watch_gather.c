@@ -34,15 +34,14 @@ static bool may_gather(const struct watch *watch, const struct shard_set *set) {
            !local_is_confined() && !set_blocks(set, watch->own, watch->fd);
 }
 
-/* Looked at once more afterwards, for who went to sleep meanwhile has not seen it. */
+/* Who goes to sleep meanwhile has not seen it. To look for him once more would be no better: he may
+ * have gone to work since, and believe that it is done. */
 void gather_begin(const struct watch *watch, const struct shard_set *set) {
     int saved = errno;
     if (!set_gathers(set) && may_gather(watch, set) && worker_all_at_work(set, watch->home) &&
         !is_filled(watch->fd, ROOMY_QUARTERS) && worker_may_gather(set)) {
         gather_sweep_again(set);
         worker_gather(set);
-        if (!worker_all_at_work(set, watch->home))
-            set_gather(set, false);
     }
     errno = saved;
 }

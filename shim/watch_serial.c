@@ -118,7 +118,7 @@ void serial_note_absence(const struct instance *instance) {
     const struct since *took = &this_thread.took;
     if (took->watch && took->watch->instance == instance &&
         took->waits + 1 == atomic_load_explicit(&instance->waits, memory_order_relaxed))
-        this_thread.holds = has_closed_it();
+        this_thread.holds = is_closed();
 }
 
 void serial_note_looked(bool found) {

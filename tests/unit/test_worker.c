@@ -197,6 +197,39 @@ static void then_home_its_neighbours_and_the_orphans(void **state) {
         end_child(owners[i]);
 }
 
+/* By whoever does not anyway, and for good: it may be done again at any moment. */
+static void and_the_first_once_all_was_gathered_there(void **state) {
+    (void)state;
+    struct child owners[6];
+    bool unproven = true;
+    for (int i = 0; i < 6; i++)
+        owners[i] = start_child(claim, NULL);
+    uint32_t before = atomic_load(&set.shared->generation);
+    worker_gather(&set);
+    assert_int_equal(atomic_load(&set.shared->generation), before + 1);
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+        assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3 | 1 << 0);
+        set_gather(&set, false);
+    }
+    worker_gather(&set);
+    assert_int_equal(atomic_load(&set.shared->generation), before + 1);
+    for (int i = 0; i < 6; i++)
+        end_child(owners[i]);
+}
+
+/* Where all see all, there is nothing to be told. */
+static void a_few_need_not_be_told_of_that(void **state) {
+    (void)state;
+    struct child owners[2] = {start_child(claim, NULL), start_child(claim, NULL)};
+    uint32_t before = atomic_load(&set.shared->generation);
+    worker_gather(&set);
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS);
+    assert_int_equal(atomic_load(&set.shared->generation), before);
+    end_child(owners[0]);
+    end_child(owners[1]);
+}
+
 /* They are watched beside as many neighbours as otherwise. */
 static void and_those_whose_owners_are_stuck(void **state) {
     (void)state;
@@ -350,6 +383,25 @@ static void who_waits_at_a_shared_home_is_not_slow(void **state) {
     assert_true(worker_sees_slow(&set));
 }
 
+static void all_are_at_work_of_whom_nobody_waits(void **state) {
+    (void)state;
+    worker_goes_to_work(&set, 0, clock_coarse_ms());
+    assert_false(worker_all_at_work(&set, 0)); /* there is one alone */
+    assert_int_equal(worker_claim(&set, &none, 3), 3);
+    assert_false(worker_all_at_work(&set, 0));
+    worker_goes_to_work(&set, 3, clock_coarse_ms());
+    assert_true(worker_all_at_work(&set, 0));
+    assert_true(worker_all_at_work(&set, 3));
+    worker_is_there(&set, 0);
+    assert_false(worker_all_at_work(&set, 0));
+    worker_took_stolen(&set, 0); /* it is stopped, or so it seems */
+    assert_true(worker_all_at_work(&set, 0));
+    worker_is_there(&set, 3);
+    assert_false(worker_all_at_work(&set, 0));
+    worker_is_gone(&set, 3);
+    assert_true(worker_all_at_work(&set, 0));
+}
+
 static void all_are_told_once_in_a_while(void **state) {
     (void)state;
     uint32_t news = worker_stuck_news(&set);
@@ -432,12 +484,15 @@ int main(void) {
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
         WITH_SET(an_owner_that_is_not_there_for_long_is_stuck),
         WITH_SET(who_waits_at_a_shared_home_is_not_slow),
+        WITH_SET(all_are_at_work_of_whom_nobody_waits),
         WITH_SET(all_are_told_once_in_a_while),
         WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(a_worker_that_waits_beside_its_queue_is_stuck),
         WITH_SET(those_without_a_home_spread_over_all),
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
+        WITH_SET(and_the_first_once_all_was_gathered_there),
+        WITH_SET(a_few_need_not_be_told_of_that),
         WITH_SET(and_those_whose_owners_are_stuck),
         WITH_SET(sharers_watch_fewer),
         WITH_SET(two_that_wait_at_once_are_noticed),

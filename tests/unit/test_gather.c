@@ -1,0 +1,457 @@
+/*
+ * gather: one queue while all are at work, each with one connection and for some time. The test is
+ * the worker of shard 0, and of the one of shard 1 it says what it is doing; nobody waits at the
+ * third.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "socket_options.h"
+#include "two_workers.h"
+#include "watch_gather.h"
+#include "worker.h"
+
+enum { VISITORS = 32, BACKLOG = 64, SERVES_US = 20000, WAIT_MS = 20 };
+
+static int visitors[BACKLOG];
+static int count_visitors;
+
+static void go_home(void) {
+    while (count_visitors > 0)
+        close(visitors[--count_visitors]);
+}
+
+static void come(int count) {
+    for (int i = 0; i < count; i++)
+        assert_return_code(visitors[count_visitors++] = visitor(port_of_socket(listener_fd)),
+                           errno);
+}
+
+static bool gathers(void) {
+    return atomic_load(&set.shared->gathers) == GATHERS;
+}
+
+/* The kernel was not even told. */
+static bool has_gathered(void) {
+    return atomic_load(&set.shared->gathers) != GATHERS_NEVER;
+}
+
+static void other_goes_to_work(void) {
+    worker_goes_to_work(&set, 1, now_us / 1000);
+}
+
+static int wait_for(int milliseconds) {
+    struct epoll_event event = {0};
+    return wait_on(epfd, &event, 1, milliseconds);
+}
+
+/* It is told of somebody, and serves him: for so long, and then it closes. */
+static void serve_one(uint64_t us, bool closes) {
+    come_to(0);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    int fd = accept_on(&own, listener_fd);
+    assert_return_code(fd, errno);
+    now_us += us;
+    if (closes)
+        close(fd);
+    else
+        visitors[count_visitors++] = fd;
+}
+
+/* The thread's memory outlasts a test: what it has served last, it has not closed. And the other
+ * worker waits. */
+static int begin(void **state) {
+    (void)state;
+    make_workers();
+    settle_worker();
+    worker_is_there(&set, 1);
+    serve_one(SERVES_US, false);
+    assert_int_equal(wait_for(0), 0);
+    assert_false(gathers());
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    go_home();
+    end_workers();
+    return 0;
+}
+
+static void take_the_next(void) {
+    come_to(0);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    close(accept_on(&own, listener_fd));
+}
+
+/* One is served for long, another worker is at work, and there comes the next. */
+static void gather(void) {
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_true(gathers());
+}
+
+static void whoever_comes_then_is_in_the_first(void **state) {
+    (void)state;
+    gather();
+    come(VISITORS);
+    assert_int_equal(left_at(1), 0);
+    assert_int_equal(left_at(0), VISITORS);
+}
+
+static void not_while_another_waits(void **state) {
+    (void)state;
+    serve_one(SERVES_US, true);
+    take_the_next();
+    assert_false(has_gathered());
+    come(VISITORS);
+    assert_in_range(left_at(1), 1, VISITORS - 1);
+}
+
+/* One that is stopped in its wait seems to; but others empty its shard. */
+static void but_for_one_that_is_stuck_in_it(void **state) {
+    (void)state;
+    serve_one(SERVES_US, true);
+    worker_took_stolen(&set, 1);
+    take_the_next();
+    assert_true(gathers());
+}
+
+static void not_where_connections_are_kept(void **state) {
+    (void)state;
+    serve_one(SERVES_US, false);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void not_where_they_are_served_at_once(void **state) {
+    (void)state;
+    serve_one(10, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void not_with_one_worker(void **state) {
+    (void)state;
+    close_instance(other_fd);
+    atomic_store(&set.shared->shards[1].state, SHARD_SPARE);
+    serve_one(SERVES_US, true);
+    take_the_next();
+    assert_false(has_gathered());
+    other_fd = epoll_create1(EPOLL_CLOEXEC);
+}
+
+/* Only whoever holds an accept mutex waits, and then nobody else does. */
+static void not_where_one_at_a_time_waits(void **state) {
+    (void)state;
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    come_to(0);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    atomic_fetch_add(&set.shared->generation, 1);
+    close(accept_on(&own, listener_fd));
+    assert_false(has_gathered());
+}
+
+/* It would be told of what another takes, and not again of what it has left. */
+static void not_edge_triggered(void **state) {
+    (void)state;
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    watch_find(watch_current, listener_fd)->asked |= EPOLLET;
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void not_without_thieves(void **state) {
+    (void)state;
+    begin_stealing(&set, 0);
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void who_finds_nothing_deals_them_out_again(void **state) {
+    (void)state;
+    gather();
+    assert_int_equal(wait_for(WAIT_MS), 0);
+    assert_false(gathers());
+    come(VISITORS);
+    assert_in_range(left_at(1), 1, VISITORS - 1);
+}
+
+/* A server that asks what there is, and does something else, is at work still. */
+static void who_only_asks_does_not(void **state) {
+    (void)state;
+    gather();
+    now_us += SERVES_US;
+    assert_int_equal(wait_for(0), 0);
+    assert_true(gathers());
+}
+
+static void nor_who_finds_somebody(void **state) {
+    (void)state;
+    gather();
+    come(2);
+    now_us += SERVES_US;
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    assert_true(gathers());
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(left_at(0), 1);
+}
+
+static struct timespec asked[4];
+static int count_asked;
+
+static int ask_kernel(const struct wait_call *call) {
+    assert_true(call->has_timeout);
+    asked[count_asked++ % 4] = call->timeout;
+    return kernel_wait(call);
+}
+
+/* Before it sleeps it asks, and then for as long as the server does. */
+static void the_wait_is_as_long_as_ever(void **state) {
+    (void)state;
+    struct epoll_event event = {0};
+    struct wait_call call = {.wait = ask_kernel, .epfd = epfd, .events = &event, .most = 1};
+    gather();
+    call.has_timeout = true;
+    call.timeout.tv_nsec = 5000000;
+    count_asked = 0;
+    assert_int_equal(watch_wait(fd_index_of(fd_entry(epfd)), &call), 0);
+    assert_int_equal(count_asked, 2);
+    assert_int_equal(asked[0].tv_nsec, 0);
+    assert_int_equal(asked[1].tv_nsec, 5000000);
+    assert_int_equal(call.timeout.tv_nsec, 5000000);
+}
+
+/* The worker of shard 0 gathers, and somebody waits in shard 1 still. */
+static void gather_late(void) {
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    come_to(0);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    while (!is_queued(1))
+        come(1);
+    close(accept_on(&own, listener_fd));
+    assert_true(gathers());
+}
+
+static void who_came_before_is_taken_first(void **state) {
+    (void)state;
+    gather_late();
+    left_at(0);
+    come(1);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    while (is_queued(1))
+        close(accept_on(&own, listener_fd)), wait_for(WAIT_MS);
+    assert_int_equal(left_at(0), 1);
+}
+
+/* Its shard was chosen when it began, and nobody is told of it for its sake. */
+static void who_was_on_the_way_is_looked_for(void **state) {
+    (void)state;
+    uint32_t then = (uint32_t)((now_us + SERVES_US) / 1000) | 1U;
+    atomic_store(&set.shared->swept_ms, then); /* and not then, though it is that time */
+    gather();
+    assert_int_equal((uint32_t)(now_us / 1000) | 1U, then);
+    assert_true(gather_is_to_sweep(&set));
+    assert_false(gather_is_to_sweep(&set));
+    now_us += SERVES_US;
+    assert_true(gather_is_to_sweep(&set));
+}
+
+/* ---- the worker of shard 1 ---- */
+
+static void other_is_told(void) {
+    struct epoll_event event = {0};
+    assert_int_equal(wait_on(other_fd, &event, 1, WAIT_MS), 1);
+}
+
+static int other_takes(void) {
+    return accept_on(&own, listener_fd);
+}
+
+static void other_serves(void) {
+    int fd = other_takes();
+    assert_return_code(fd, errno);
+    now_us += SERVES_US;
+    close(fd);
+}
+
+/* Else it would take all that there is. */
+static void who_keeps_them_takes_one_for_each_wait(void **state) {
+    (void)state;
+    int fd[2];
+    gather();
+    come(3);
+    for (int i = 0; i < 2; i++) {
+        other_is_told();
+        assert_return_code(fd[i] = other_takes(), errno);
+        assert_int_equal(other_takes(), -1);
+        assert_int_equal(errno, EAGAIN);
+    }
+    close(fd[0]);
+    close(fd[1]);
+    assert_int_equal(left_at(0), 1);
+}
+
+static void who_serves_them_one_by_one_goes_on(void **state) {
+    (void)state;
+    gather();
+    come(6);
+    other_is_told();
+    other_serves();
+    assert_int_equal(other_takes(), -1); /* and is known to try */
+    other_is_told();
+    for (int i = 0; i < 4; i++)
+        other_serves();
+    assert_true(gathers());
+    assert_int_equal(atomic_load(&set.shared->shards[1].at_work_since),
+                     (uint32_t)((now_us - SERVES_US) / 1000) | 1U);
+    assert_int_equal(atomic_load(&set.shared->shards[0].stolen_since), 0);
+    assert_int_equal(left_at(0), 1);
+}
+
+static uint64_t counted_of_other(enum count count) {
+    int place = watch_find(watch_current, listener_fd)->place;
+    return atomic_load(&set.shared->worker[place].counts[count]);
+}
+
+/* It was counted for the shard that all share, and not as stolen. */
+static void what_all_share_is_not_stolen(void **state) {
+    (void)state;
+    gather();
+    come(1);
+    other_is_told();
+    other_serves();
+    assert_int_equal(counted_of_other(COUNT_HOME), 1);
+    assert_int_equal(counted_of_other(COUNT_STOLEN), 0);
+}
+
+/* What came before, of whom it is the owner. */
+static void nor_is_what_is_left_at_home(void **state) {
+    (void)state;
+    gather_late();
+    while (is_queued(1)) {
+        other_is_told();
+        other_serves();
+    }
+    assert_int_equal(counted_of_other(COUNT_STOLEN), 0);
+}
+
+/* ---- ends, and what is left then ---- */
+
+/* A queue has so much room; others have more. */
+static void one_that_is_almost_full_is_not_all(void **state) {
+    (void)state;
+    gather();
+    come(BACKLOG / 2);
+    gather_end_if_full(&set, listener_fd);
+    assert_true(gathers());
+    come(BACKLOG / 4 + 1);
+    gather_end_if_full(&set, listener_fd);
+    assert_false(gathers());
+    wait_for(WAIT_MS);
+    close(accept_on(&own, listener_fd));
+    assert_false(gathers());
+}
+
+/* The others' instances know nothing of what one was woken for alone. */
+static void whoever_waits_is_told_of_what_was_left(void **state) {
+    (void)state;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int waiting = epoll_create1(EPOLL_CLOEXEC);
+    come_to(1);
+    int fd = set_fd(&own, 1, listener_fd);
+    assert_return_code(epoll_ctl(waiting, EPOLL_CTL_ADD, fd, &event), errno);
+    assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
+    assert_int_equal(epoll_wait(waiting, &event, 1, 0), 0);
+    worker_gather(&set);
+    gather_end(watch_current);
+    assert_false(gathers());
+    assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
+    close(waiting);
+}
+
+/* So it is where a filter is locked, which only privileges change. */
+static void it_is_tried_once_where_the_kernel_refuses(void **state) {
+    (void)state;
+    int one = 1;
+    for (int i = 1; i < SHARDS; i++)
+        assert_return_code(setsockopt(set.fd[i], SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one),
+                           errno);
+    assert_false(set_gather(&set, true));
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
+}
+
+/* Anybody may have written it. */
+static void garbage_is_survived(void **state) {
+    (void)state;
+    static const uint32_t garbage[] = {GATHERS, GATHERS_REFUSED, 77, UINT32_MAX};
+    for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+        atomic_store(&set.shared->gathers, garbage[i]);
+        atomic_store(&set.shared->swept_ms, garbage[i]);
+        come_to(1);
+        assert_int_equal(wait_for(WAIT_MS), 1);
+        close(accept_on(&own, listener_fd));
+        assert_int_equal(wait_for(1), 0);
+        assert_int_equal(left_at(1), 0);
+    }
+}
+
+/* Whoever says that in this process has it for all of them: so it is the last. */
+static void not_where_the_server_chooses_itself(void **state) {
+    (void)state;
+    socket_option_seen(SOL_SOCKET, SO_REUSEPORT);
+    assert_false(socket_option_chooses());
+    socket_option_seen(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF);
+    assert_true(socket_option_chooses());
+    serve_one(SERVES_US, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+#define A_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        A_TEST(whoever_comes_then_is_in_the_first),
+        A_TEST(not_while_another_waits),
+        A_TEST(but_for_one_that_is_stuck_in_it),
+        A_TEST(not_where_connections_are_kept),
+        A_TEST(not_where_they_are_served_at_once),
+        A_TEST(not_with_one_worker),
+        A_TEST(not_where_one_at_a_time_waits),
+        A_TEST(not_edge_triggered),
+        A_TEST(not_without_thieves),
+        A_TEST(who_finds_nothing_deals_them_out_again),
+        A_TEST(who_only_asks_does_not),
+        A_TEST(nor_who_finds_somebody),
+        A_TEST(the_wait_is_as_long_as_ever),
+        A_TEST(who_came_before_is_taken_first),
+        A_TEST(who_was_on_the_way_is_looked_for),
+        A_TEST(who_keeps_them_takes_one_for_each_wait),
+        A_TEST(who_serves_them_one_by_one_goes_on),
+        A_TEST(what_all_share_is_not_stolen),
+        A_TEST(nor_is_what_is_left_at_home),
+        A_TEST(one_that_is_almost_full_is_not_all),
+        A_TEST(whoever_waits_is_told_of_what_was_left),
+        A_TEST(it_is_tried_once_where_the_kernel_refuses),
+        A_TEST(garbage_is_survived),
+        A_TEST(not_where_the_server_chooses_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
