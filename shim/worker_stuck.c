@@ -95,10 +95,12 @@ bool worker_may_gather(const struct shard_set *set) {
     return spend(&set->shared->gatherings, milliseconds());
 }
 
+/* Where several sit the last one that came or went has said so of them all. */
 static bool is_at_work(const struct shard_set *set, int shard) {
     const struct shared_shard *its = shard_of(set, shard);
-    return atomic_load_explicit(&its->at_work_since, memory_order_relaxed) ||
-           atomic_load_explicit(&its->stolen_since, memory_order_relaxed);
+    return (atomic_load_explicit(&its->at_work_since, memory_order_relaxed) ||
+            atomic_load_explicit(&its->stolen_since, memory_order_relaxed)) &&
+           !worker_is_shared(set, shard);
 }
 
 bool worker_all_at_work(const struct shard_set *set, int home) {

@@ -30,6 +30,8 @@ static struct counters {
 } * counters;
 
 static int counted_wait(const struct wait_call *call) {
+    if (call->has_timeout && !clock_is_positive(call->timeout))
+        return kernel_wait(call);
     int count = epoll_wait(call->epfd, call->events, call->most, -1);
     counters->woken++;
     return count;

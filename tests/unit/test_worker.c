@@ -400,6 +400,8 @@ static void all_are_at_work_of_whom_nobody_waits(void **state) {
     assert_false(worker_all_at_work(&set, 0));
     worker_is_gone(&set, 3);
     assert_true(worker_all_at_work(&set, 0));
+    worker_share(&set, 3); /* of two, the other may wait */
+    assert_false(worker_all_at_work(&set, 0));
 }
 
 static void all_are_told_once_in_a_while(void **state) {
