@@ -9,168 +9,24 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 
 #include "hot.h"
 #include "real.h"
 #include "watch_choice.h"
 #include "watch_current.h"
 #include "watch_gather.h"
-#include "watch_order.h"
 #include "watch_serial.h"
-#include "watch_stand_back.h"
-#include "watch_stuck.h"
+#include "watch_take_from.h"
 #include "watch_turns.h"
-#include "watch_usual.h"
 #include "worker.h"
 #include "worker_stuck.h"
-
-/*
- * From the server's own socket although it blocks: only while no other worker does the same, who
- * could take what this one has seen and leave it to sleep in the kernel, deaf to its home. Refused
- * is as good as empty: the other takes it.
- */
-RARE static int take_from_blocking(struct shard_set *set, const struct accept_call *call) {
-    struct pollfd own = {.fd = call->fd, .events = POLLIN};
-    int cancel;
-    int fd = nothing();
-    if (!worker_enter_own(set))
-        return fd;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (real.poll(&own, 1, 0) > 0) /* refused (EINTR), nothing is known, and accept would sleep */
-        fd = call->accept(call->fd, call);
-    int saved = errno;
-    worker_leave_own(set);
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
-    return fd;
-}
-
-/* A shard of the server's own that blocks belongs to its own worker alone. */
-HOT static int take(const struct shard *own, int shard, const struct accept_call *call) {
-    int fd = set_fd(own, shard, call->fd);
-    if (shard == own->number && call->blocks)
-        return take_from_blocking(own->set, call);
-    if (own->set->is_servers && shard != own->number && set_blocks(own->set, shard, fd))
-        return nothing();
-    return call->accept(fd, call);
-}
-
-HOT static void note_stolen(struct watch *watch, const struct shard_set *set, int shard) {
-    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    stats_count(set, watch->place, COUNT_STOLEN);
-    stand_back_count_stolen(watch);
-    turns_count_stolen(watch, set, shard);
-    if (set_is_one_queue(set)) /* it is nobody's to take from */
-        return;
-    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
-    serial_note_at_home(watch, set);
-    order_note_taken(set, shard);
-    if (worker_took_stolen(set, shard) && set_steal(set) &&
-        atomic_load_explicit(&watch->is_partial, memory_order_relaxed))
-        stuck_tell(set, shard);
-}
-
-/* Whether the wait has brought events of several shards; said once. */
-HOT static bool was_told_of_many(struct watch *watch) {
-    bool was_told = atomic_load_explicit(&watch->told_of_many, memory_order_relaxed);
-    if (was_told)
-        atomic_store_explicit(&watch->told_of_many, false, memory_order_relaxed);
-    return was_told;
-}
-
-/*
- * A worker that was woken for one shard may take from another, its home first, and then be busy for
- * long; and who was woken for that other one finds nothing there, and sleeps on. So what is left at
- * the shards that it could have taken from is passed on to whoever waits for them; but only where
- * several were reported at once, or some owner has left its own to others; and seldom where the
- * owner comes to it soon, for all who wait for that shard wake.
- */
-HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
-    return was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
-}
-
-/* It has slept, was told of a connection, and has not taken one yet. */
-HOT static bool is_first_after_sleep(const struct watch *watch) {
-    return watch && atomic_load_explicit(&watch->told, memory_order_relaxed) &&
-           choice_is_after_sleep(watch);
-}
-
-HOT static void note_home(struct watch *watch, const struct shard_set *set, int home) {
-    serial_note_at_home(watch, set);
-    usual_note(watch, set, home);
-}
-
-/* From the shard that all share while all are at work. */
-static void note_gathered(struct watch *watch, const struct shard_set *set) {
-    atomic_store_explicit(&watch->served, true, memory_order_relaxed);
-    atomic_store_explicit(&watch->told, false, memory_order_relaxed);
-    stats_count(set, watch->place, COUNT_HOME);
-    serial_note_at_home(watch, set);
-    order_note_taken(set, 0);
-}
-
-/* A neighbour of the server's own may be shut down or closed at any moment. */
-static bool is_gone_or_empty(int error) {
-    return error == EAGAIN || error == EINVAL || error == EBADF || error == ENOTSOCK;
-}
-
-/* From the first of them where there is one, but begun with the one that goes first. What the
- * others have is passed on where it may be stranded. */
-HOT static int take_one(const struct shard *own, struct watch *watch,
-                        const struct accept_call *call, struct choice *choice, bool is_home_first) {
-    const struct shard_set *set = own->set;
-    bool is_after_sleep = is_first_after_sleep(watch);
-    struct order order = {choice->list, choice->shards, choice->count, is_home_first};
-    int first = watch && choice->ready > 1 ? order_choose(set, &order) : 0;
-    for (int step = 0; step < choice->count && choice->ready; step++) {
-        int i = (first + step) % choice->count;
-        if (choice->ready > 0 && !choice->list[i].revents)
-            continue;
-        int fd = take(own, choice->shards[i], call);
-        choice->list[i].revents = 0;
-        if (fd < 0 && is_gone_or_empty(errno))
-            continue;
-        if (fd >= 0 && watch && choice->shards[i] == choice_home(own, watch))
-            note_home(watch, set, choice->shards[i]);
-        else if (fd >= 0 && watch)
-            note_stolen(watch, set, choice->shards[i]);
-        if (fd >= 0 && watch && choice->ready > 1 &&
-            (is_home_first || may_strand(watch, set) || is_after_sleep))
-            choice_pass_on(set, choice);
-        return fd;
-    }
-    return nothing();
-}
-
-HOT static int steal(const struct shard *own, struct watch *watch, const struct accept_call *call) {
-    struct choice choice;
-    choice_look(own, watch, call->fd, false, &choice);
-    return take_one(own, watch, call, &choice, false);
-}
-
-/* Home alone; what may be stranded elsewhere is looked at after it. */
-HOT static int take_home(const struct shard *own, struct watch *watch,
-                         const struct accept_call *call) {
-    int home = choice_home(own, watch);
-    bool is_after_sleep = is_first_after_sleep(watch);
-    int fd = call->empty_home == home + 1 ? nothing() : take(own, home, call);
-    if (fd < 0 || !watch)
-        return fd;
-    note_home(watch, own->set, home);
-    if (may_strand(watch, own->set))
-        choice_leave(own, watch, call->fd);
-    else if (is_after_sleep)
-        choice_leave_after_sleep(own, watch, call->fd);
-    return fd;
-}
 
 /* Told of several: not home first, but whoever waits for longest. */
 static int take_in_order(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     struct choice choice;
     choice_look(own, watch, call->fd, true, &choice);
-    int fd = take_one(own, watch, call, &choice, true);
+    int fd = take_from_choice(own, watch, call, &choice, true);
     if (fd < 0 && errno == EAGAIN)
         turns_count_empty(watch, own->set);
     return fd;
@@ -194,7 +50,7 @@ static bool is_served(struct watch *watch) {
 static int take_handed_over(const struct shard *own, const struct accept_call *call) {
     if (!atomic_load_explicit(&own->set->shared->handed, memory_order_relaxed))
         return nothing();
-    return steal(own, NULL, call);
+    return take_from_neighbours(own, NULL, call);
 }
 
 /*
@@ -207,7 +63,7 @@ static int take_left_over(const struct shard *own, struct watch *watch,
     bool is_told_of_many = watch && atomic_load(&watch->told_of_many);
     if (!set_is_one_queue(own->set) || !(is_told_of_many || worker_sees_slow(own->set)))
         return nothing();
-    int fd = steal(own, watch, call);
+    int fd = take_from_neighbours(own, watch, call);
     if (fd >= 0 && real.poll(&home, 1, 0) > 0)
         set_wake_waiters(own->set, call->fd);
     return fd;
@@ -220,21 +76,13 @@ static bool is_one_of_all(const struct watch *watch, const struct shard_set *set
 /* What waits beside the first shard came before what is in that, as a rule. */
 static int sweep(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct choice choice;
-    if (!was_told_of_many(watch) && !gather_is_to_sweep(own->set))
+    if (!take_was_told_of_many(watch) && !gather_is_to_sweep(own->set))
         return nothing();
     gather_end_if_full(own->set, call->fd);
     choice_look_beside(own, 0, call->fd, &choice);
     if (choice.ready > 1)
         gather_sweep_again(own->set);
-    return take_one(own, watch, call, &choice, false);
-}
-
-static int take_first(const struct shard *own, struct watch *watch,
-                      const struct accept_call *call) {
-    int fd = take(own, 0, call);
-    if (fd >= 0)
-        note_gathered(watch, own->set);
-    return fd;
+    return take_from_choice(own, watch, call, &choice, false);
 }
 
 /* All are at work, and what is new is in the first shard: whoever comes takes that. */
@@ -244,12 +92,12 @@ static int take_gathered(const struct shard *own, struct watch *watch,
     if (!is_first && !serial_may_look(watch))
         return take_home(own, watch, call);
     int fd = sweep(own, watch, call);
-    if (fd < 0 && is_gone_or_empty(errno))
+    if (fd < 0 && take_is_empty(errno))
         fd = take_first(own, watch, call);
-    if (fd < 0 && is_gone_or_empty(errno))
+    if (fd < 0 && take_is_empty(errno))
         fd = take_home(own, watch, call);
-    if (fd < 0 && is_gone_or_empty(errno))
-        fd = steal(own, watch, call);
+    if (fd < 0 && take_is_empty(errno))
+        fd = take_from_neighbours(own, watch, call);
     if (!is_first)
         serial_note_looked(fd >= 0);
     else if (fd < 0 && errno == EAGAIN)
@@ -266,7 +114,7 @@ HOT static int take_as_usual(const struct shard *own, struct watch *watch,
     bool is_first = !watch || !is_served(watch);
     if (!is_first && !serial_may_look(watch))
         return fd;
-    fd = steal(own, watch, call);
+    fd = take_from_neighbours(own, watch, call);
     if (!is_first)
         serial_note_looked(fd >= 0);
     else if (fd < 0 && errno == EAGAIN && watch)
@@ -285,7 +133,7 @@ HOT int take_from_any(const struct shard *own, struct watch *watch,
         return nothing();
     if (watch && set_gathers(own->set) && is_one_of_all(watch, own->set))
         return take_gathered(own, watch, call);
-    if (watch && !set_is_one_queue(own->set) && was_told_of_many(watch))
+    if (watch && !set_is_one_queue(own->set) && take_was_told_of_many(watch))
         return take_in_order(own, watch, call);
     return take_as_usual(own, watch, call);
 }
