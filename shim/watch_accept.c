@@ -12,6 +12,7 @@
 #include "real.h"
 #include "watch_current.h"
 #include "watch_gather.h"
+#include "watch_held.h"
 #include "watch_serial.h"
 #include "watch_shards.h"
 #include "watch_take.h"
@@ -65,7 +66,7 @@ HOT static int accept_as(const struct shard *own, struct watch *watch,
     if (LIKELY(own->set->count == 1)) /* of several it is watch_usual.c's, as a rule */
         return accept_from_one(own, watch, call);
     int fd = take_from_any(own, watch, call);
-    if (fd >= 0 && watch && serial_note_taken(watch, fd))
+    if (fd >= 0 && watch && (serial_note_taken(watch, fd) || held_note_taken()))
         gather_begin(watch, own->set);
     return fd;
 }

@@ -31,7 +31,7 @@ static _Thread_local struct {
     int number;
     bool tries_on, tried; /* for another before it waits: so it did last time, or since then */
     bool is_serial;
-    bool holds;             /* its connections keep it for some time */
+    bool holds;             /* so it is, and each keeps it for some time */
     int trust, trusted;     /* times that it is not asked whether it has closed the last; left */
     int skips, left;        /* times that it does not look, of which are left */
     struct since passed_on; /* it looked at what it leaves */
@@ -72,6 +72,7 @@ HOT bool serial_note_taken(const struct watch *watch, int fd) {
     } else {
         this_thread.tries_on = this_thread.tried;
         this_thread.is_serial &= this_thread.tried; /* it may have become one that waits */
+        this_thread.holds &= this_thread.tried;
         this_thread.tried = false;
     }
     this_thread.at_us = UNLIKELY(this_thread.tries_on) ? clock_us() : 0;
@@ -114,11 +115,12 @@ bool serial_may_look(const struct watch *watch) {
     return this_thread.is_serial;
 }
 
-void serial_note_absence(const struct instance *instance) {
+enum served serial_served(const struct instance *instance) {
     const struct since *took = &this_thread.took;
-    if (took->watch && took->watch->instance == instance &&
-        took->waits + 1 == atomic_load_explicit(&instance->waits, memory_order_relaxed))
-        this_thread.holds = is_closed();
+    if (!took->watch || took->watch->instance != instance ||
+        took->waits + 1 != atomic_load_explicit(&instance->waits, memory_order_relaxed))
+        return SERVED_NOBODY;
+    return is_closed() ? SERVED : STILL_OPEN;
 }
 
 void serial_note_looked(bool found) {

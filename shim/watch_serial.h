@@ -15,8 +15,8 @@
 
 #include "watch_table.h"
 
-/* It took a connection, which is descriptor fd. Whether that will keep it from the next for some
- * time, as far as the last ones tell. */
+/* It took a connection, which is descriptor fd. Whether it serves one after another without a wait,
+ * and each for some time. */
 bool serial_note_taken(const struct watch *watch, int fd);
 
 /* Before that is noted: who goes on without a wait has come to its home all the same. */
@@ -36,7 +36,9 @@ bool serial_is_to_pass_on(const struct watch *watch);
 /* Whether it serves one at a time. */
 bool serial_is(void);
 
-/* It begins a wait, and was away from its last one for some milliseconds. */
-void serial_note_absence(const struct instance *instance);
+/* It begins a wait there: whether it has closed the connection that it took last since the one
+ * before. */
+enum served { SERVED_NOBODY, STILL_OPEN, SERVED };
+enum served serial_served(const struct instance *instance);
 
 #endif

@@ -7,6 +7,7 @@
 #include "watch_choice.h"
 #include "watch_current.h"
 #include "watch_gather.h"
+#include "watch_held.h"
 #include "watch_order.h"
 #include "watch_serial.h"
 #include "watch_shards.h"
@@ -44,7 +45,7 @@ HOT void usual_note(struct watch *watch, const struct shard_set *set, int home) 
 
 HOT static void note_first(struct watch *watch, const struct shard_set *set, int home, int fd) {
     usual_note(watch, set, home);
-    if (UNLIKELY(serial_note_taken(watch, fd)))
+    if (UNLIKELY(serial_note_taken(watch, fd) || held_note_taken()))
         gather_begin(watch, set);
     if (LIKELY(turns_note_counted(watch)))
         watch_note_hesitation(watch, set);

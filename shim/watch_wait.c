@@ -13,7 +13,7 @@
 #include "watch_current.h"
 #include "watch_events.h"
 #include "watch_gather.h"
-#include "watch_serial.h"
+#include "watch_held.h"
 #include "watch_prepare.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
@@ -102,8 +102,7 @@ static void note_absence(struct instance *instance, uint64_t now) {
     bool was_away = now != atomic_load_explicit(&instance->ended_ms, memory_order_relaxed);
     if (UNLIKELY(atomic_load_explicit(&instance->was_away, memory_order_relaxed) != was_away))
         atomic_store_explicit(&instance->was_away, was_away, memory_order_relaxed);
-    if (UNLIKELY(was_away))
-        serial_note_absence(instance);
+    held_note_wait(instance, was_away);
 }
 
 /* Whether some set gathers what is new, as all are at work. */

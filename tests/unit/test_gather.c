@@ -9,12 +9,23 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "socket_options.h"
 #include "two_workers.h"
 #include "watch_gather.h"
 #include "worker.h"
 
 enum { VISITORS = 32, BACKLOG = 64, SERVES_US = 20000, WAIT_MS = 20 };
+
+static struct rusage used; /* by this thread */
+
+/* In libc's place. */
+int getrusage(__rusage_who_t who, struct rusage *usage) {
+    assert_int_equal(who, RUSAGE_THREAD);
+    *usage = used;
+    return 0;
+}
 
 static int visitors[BACKLOG];
 static int count_visitors;
@@ -48,13 +59,24 @@ static int wait_for(int milliseconds) {
     return wait_on(epfd, &event, 1, milliseconds);
 }
 
+/* What a worker may do while it is away. */
+enum doing { SLEEPS, COMPUTES, IS_PREEMPTED };
+
+static void spend_time(uint64_t us, enum doing what) {
+    now_us += us;
+    used.ru_nvcsw += what == SLEEPS;
+    used.ru_nivcsw += what != SLEEPS;
+    used.ru_utime.tv_usec += what == COMPUTES ? 900 : 100;
+    used.ru_stime.tv_usec += what == COMPUTES ? 100 : 0;
+}
+
 /* It is told of somebody, and serves him: for so long, and then it closes. */
-static void serve_one(uint64_t us, bool closes) {
+static void serve_one(uint64_t us, enum doing what, bool closes) {
     come_to(0);
     assert_int_equal(wait_for(WAIT_MS), 1);
     int fd = accept_on(&own, listener_fd);
     assert_return_code(fd, errno);
-    now_us += us;
+    spend_time(us, what);
     if (closes)
         close(fd);
     else
@@ -68,7 +90,7 @@ static int begin(void **state) {
     make_workers();
     settle_worker();
     worker_is_there(&set, 1);
-    serve_one(SERVES_US, false);
+    serve_one(SERVES_US, SLEEPS, false);
     assert_int_equal(wait_for(0), 0);
     assert_false(gathers());
     return 0;
@@ -81,15 +103,21 @@ static int end(void **state) {
     return 0;
 }
 
+/* The first time that it is away it is followed, and then it is believed after three. */
+static void serve_some(uint64_t us, enum doing what) {
+    for (int i = 0; i < 4; i++)
+        serve_one(us, what, true);
+}
+
 static void take_the_next(void) {
     come_to(0);
     assert_int_equal(wait_for(WAIT_MS), 1);
     close(accept_on(&own, listener_fd));
 }
 
-/* One is served for long, another worker is at work, and there comes the next. */
+/* Some were served for long, another worker is at work, and there comes the next. */
 static void gather(void) {
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     take_the_next();
     assert_true(gathers());
@@ -105,7 +133,7 @@ static void whoever_comes_then_is_in_the_first(void **state) {
 
 static void not_while_another_waits(void **state) {
     (void)state;
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     take_the_next();
     assert_false(has_gathered());
     come(VISITORS);
@@ -115,15 +143,30 @@ static void not_while_another_waits(void **state) {
 /* One that is stopped in its wait seems to; but others empty its shard. */
 static void but_for_one_that_is_stuck_in_it(void **state) {
     (void)state;
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     worker_took_stolen(&set, 1);
     take_the_next();
     assert_true(gathers());
 }
 
+/* All but the last are served while it is away. */
 static void not_where_connections_are_kept(void **state) {
     (void)state;
-    serve_one(SERVES_US, false);
+    serve_some(SERVES_US, SLEEPS);
+    serve_one(SERVES_US, SLEEPS, false);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+    serve_one(SERVES_US, SLEEPS, true); /* nor is it believed at once */
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+/* As an event loop may, though it often has closed the last one when it was away for long. */
+static void nor_if_so_it_is_now_and_then(void **state) {
+    (void)state;
+    serve_some(SERVES_US, SLEEPS);
+    serve_one(10, SLEEPS, false);
     other_goes_to_work();
     take_the_next();
     assert_false(has_gathered());
@@ -131,7 +174,25 @@ static void not_where_connections_are_kept(void **state) {
 
 static void not_where_they_are_served_at_once(void **state) {
     (void)state;
-    serve_one(10, true);
+    serve_some(10, SLEEPS);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void who_computes_is_held_too(void **state) {
+    (void)state;
+    serve_some(SERVES_US, COMPUTES);
+    other_goes_to_work();
+    take_the_next();
+    assert_true(gathers());
+}
+
+/* On crowded CPUs any worker is away for long. */
+static void who_only_has_no_cpu_is_not(void **state) {
+    (void)state;
+    serve_some(SERVES_US, IS_PREEMPTED);
+    serve_some(SERVES_US, IS_PREEMPTED);
     other_goes_to_work();
     take_the_next();
     assert_false(has_gathered());
@@ -141,7 +202,7 @@ static void not_with_one_worker(void **state) {
     (void)state;
     close_instance(other_fd);
     atomic_store(&set.shared->shards[1].state, SHARD_SPARE);
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     take_the_next();
     assert_false(has_gathered());
     other_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -150,7 +211,7 @@ static void not_with_one_worker(void **state) {
 /* Only whoever holds an accept mutex waits, and then nobody else does. */
 static void not_where_one_at_a_time_waits(void **state) {
     (void)state;
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     come_to(0);
     assert_int_equal(wait_for(WAIT_MS), 1);
@@ -162,7 +223,7 @@ static void not_where_one_at_a_time_waits(void **state) {
 /* It would be told of what another takes, and not again of what it has left. */
 static void not_edge_triggered(void **state) {
     (void)state;
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     watch_find(watch_current, listener_fd)->asked |= EPOLLET;
     take_the_next();
@@ -172,7 +233,7 @@ static void not_edge_triggered(void **state) {
 static void not_without_thieves(void **state) {
     (void)state;
     begin_stealing(&set, 0);
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     take_the_next();
     assert_false(has_gathered());
@@ -234,7 +295,7 @@ static void the_wait_is_as_long_as_ever(void **state) {
 
 /* The worker of shard 0 gathers, and somebody waits in shard 1 still. */
 static void gather_late(void) {
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     come_to(0);
     assert_int_equal(wait_for(WAIT_MS), 1);
@@ -258,10 +319,11 @@ static void who_came_before_is_taken_first(void **state) {
 /* Its shard was chosen when it began, and nobody is told of it for its sake. */
 static void who_was_on_the_way_is_looked_for(void **state) {
     (void)state;
-    uint32_t then = (uint32_t)((now_us + SERVES_US) / 1000) | 1U;
-    atomic_store(&set.shared->swept_ms, then); /* and not then, though it is that time */
-    gather();
-    assert_int_equal((uint32_t)(now_us / 1000) | 1U, then);
+    serve_some(SERVES_US, SLEEPS);
+    other_goes_to_work();
+    atomic_store(&set.shared->swept_ms, (uint32_t)(now_us / 1000) | 1U); /* then, as it seems */
+    take_the_next();
+    assert_true(gathers());
     assert_true(gather_is_to_sweep(&set));
     assert_false(gather_is_to_sweep(&set));
     now_us += SERVES_US;
@@ -390,7 +452,7 @@ static void it_is_tried_once_where_the_kernel_refuses(void **state) {
                            errno);
     assert_false(set_gather(&set, true));
     assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     take_the_next();
     assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
@@ -418,7 +480,7 @@ static void not_where_the_server_chooses_itself(void **state) {
     assert_false(socket_option_chooses());
     socket_option_seen(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF);
     assert_true(socket_option_chooses());
-    serve_one(SERVES_US, true);
+    serve_some(SERVES_US, SLEEPS);
     other_goes_to_work();
     take_the_next();
     assert_false(has_gathered());
@@ -432,7 +494,10 @@ int main(void) {
         A_TEST(not_while_another_waits),
         A_TEST(but_for_one_that_is_stuck_in_it),
         A_TEST(not_where_connections_are_kept),
+        A_TEST(nor_if_so_it_is_now_and_then),
         A_TEST(not_where_they_are_served_at_once),
+        A_TEST(who_computes_is_held_too),
+        A_TEST(who_only_has_no_cpu_is_not),
         A_TEST(not_with_one_worker),
         A_TEST(not_where_one_at_a_time_waits),
         A_TEST(not_edge_triggered),
