@@ -7,7 +7,8 @@
 
 enum {
     HELD_US = 1000, /* on a CPU, for one connection */
-    PROOFS = 3      /* in a row */
+    PROOFS = 3,     /* in a row */
+    SHORT_MOST = 8  /* so many connections that it is not away for it is followed between two */
 };
 
 _Thread_local bool held_is_followed;
@@ -20,7 +21,7 @@ struct spent {
 
 static _Thread_local struct {
     struct spent before; /* when it took its last connection */
-    int proofs;
+    int proofs, short_ones;
 } this_thread;
 
 static int64_t microseconds(struct timeval time) {
@@ -49,8 +50,16 @@ static bool was_held(void) {
 }
 
 static void forget(void) {
-    this_thread.proofs = 0;
+    this_thread.proofs = this_thread.short_ones = 0;
     held_is_followed = false;
+}
+
+static void judge(void) {
+    this_thread.short_ones = 0;
+    if (!was_held())
+        forget();
+    else if (this_thread.proofs < PROOFS)
+        this_thread.proofs++;
 }
 
 /* The first time that it is away there is nothing yet to compare with. */
@@ -58,14 +67,12 @@ void held_follow_wait(const struct instance *instance, bool was_away) {
     enum served served = serial_served(instance);
     if (served == SERVED_NOBODY)
         return;
-    if (served == STILL_OPEN || local_is_confined()) {
+    if (served == STILL_OPEN || local_is_confined())
         forget();
-    } else if (was_away && !held_is_followed) {
+    else if (was_away && held_is_followed)
+        judge();
+    else if (was_away)
         held_is_followed = true;
-    } else if (was_away && was_held()) {
-        if (this_thread.proofs < PROOFS)
-            this_thread.proofs++;
-    } else if (was_away) {
+    else if (++this_thread.short_ones > SHORT_MOST)
         forget();
-    }
 }

@@ -180,6 +180,31 @@ static void not_where_they_are_served_at_once(void **state) {
     assert_false(has_gathered());
 }
 
+/* What few are kept by is worth nothing to the others. */
+static void nor_where_most_are(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        serve_one(SERVES_US, SLEEPS, true);
+        for (int j = 0; j < 9; j++)
+            serve_one(10, SLEEPS, true);
+    }
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void but_some_may_be(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 8; j++)
+            serve_one(10, SLEEPS, true);
+        serve_one(SERVES_US, SLEEPS, true);
+    }
+    other_goes_to_work();
+    take_the_next();
+    assert_true(gathers());
+}
+
 static void who_computes_is_held_too(void **state) {
     (void)state;
     serve_some(SERVES_US, COMPUTES);
@@ -496,6 +521,8 @@ int main(void) {
         A_TEST(not_where_connections_are_kept),
         A_TEST(nor_if_so_it_is_now_and_then),
         A_TEST(not_where_they_are_served_at_once),
+        A_TEST(nor_where_most_are),
+        A_TEST(but_some_may_be),
         A_TEST(who_computes_is_held_too),
         A_TEST(who_only_has_no_cpu_is_not),
         A_TEST(not_with_one_worker),
