@@ -66,7 +66,8 @@ HOT static int accept_as(const struct shard *own, struct watch *watch,
     if (LIKELY(own->set->count == 1)) /* of several it is watch_usual.c's, as a rule */
         return accept_from_one(own, watch, call);
     int fd = take_from_any(own, watch, call);
-    if (fd >= 0 && watch && (serial_note_taken(watch, fd) || held_note_taken()))
+    if (fd >= 0 && watch && (serial_note_taken(watch, fd) || held_note_taken()) &&
+        !set_gathers(own->set))
         gather_begin(watch, own->set);
     return fd;
 }

@@ -38,7 +38,7 @@ static bool may_gather(const struct watch *watch, const struct shard_set *set) {
  * have gone to work since, and believe that it is done. */
 void gather_begin(const struct watch *watch, const struct shard_set *set) {
     int saved = errno;
-    if (!set_gathers(set) && may_gather(watch, set) && worker_all_at_work(set, watch->home) &&
+    if (may_gather(watch, set) && worker_all_at_work(set, watch->home) &&
         !is_filled(watch->fd, ROOMY_QUARTERS) && worker_may_gather(set)) {
         gather_sweep_again(set);
         worker_gather(set);

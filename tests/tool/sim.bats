@@ -41,10 +41,11 @@ figure() {
   done
 }
 
-@test "of all queues the oldest first is one queue, and what chooses by less lies between that and home" {
+@test "of all queues the oldest first is one queue, and so are those that gather; what chooses by less lies between that and home" {
   local all=(--workers 8 --service heavy) home take wait one
   one=$(figure stddev --policy single "${all[@]}")
   [[ $(figure stddev --take oldest "${all[@]}") == "$one" ]]
+  [[ $(figure stddev --take gather "${all[@]}") == "$one" ]]
   home=$(figure stddev --take home "${all[@]}")
   for take in longest untaken pending; do
     wait=$(figure stddev --take "$take" "${all[@]}")

@@ -158,8 +158,33 @@ static void take(struct model *model, double now, int worker, int shard,
     work(model, worker, shard, now, now + connection->service);
 }
 
+static bool gathers(const struct model *model) {
+    return model->plan->take == FROM_GATHERED && model->plan->shards > 1 &&
+           model->busy == model->plan->workers;
+}
+
+static void gather(struct model *model, const struct waiting *connection) {
+    fifo_add(&model->pool, &model->gathered, *connection);
+    model->waiting++;
+}
+
+/* All take from there, and it is no neighbour's. */
+static void take_gathered(struct model *model, double now, int worker) {
+    struct waiting connection = fifo_take(&model->pool, &model->gathered);
+    model->waiting--;
+    if (connection.counts) {
+        waits_add(&model->waits, now - connection.since);
+        model->taken++;
+    }
+    work(model, worker, -1, now, now + connection.service);
+}
+
 void model_arrive(struct model *model, double now, int shard, double service, bool counts) {
     struct waiting connection = {.since = now, .service = service, .counts = counts};
+    if (gathers(model)) {
+        gather(model, &connection);
+        return;
+    }
     int worker = find_idle(model, shard);
     model->shard[shard].present++;
     if (worker >= 0) {
@@ -177,6 +202,8 @@ static void look(struct model *model, double now, int worker) {
     model->shard[model->worker[worker].home].stolen_since = -1;
     look_for_stuck(model, now, worker);
     int shard = order_choose(model, now, worker);
+    if (shard < 0 && model->gathered.length)
+        take_gathered(model, now, worker);
     if (shard < 0)
         return;
     struct waiting connection = fifo_take(&model->pool, &model->shard[shard].fifo);

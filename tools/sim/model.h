@@ -6,9 +6,10 @@
  * which they registered, its owner first, and wakes the first that is idle: it takes the connection
  * at once. When all are busy the connection waits. A worker that becomes free looks at home and at
  * the shards that it watches as a thief, and where several are not empty it chooses as the library
- * does, or by what else the plan says (order). Whoever stole, or shares its
- * home with others, goes to the end of the line. When a thief meets an owner that was not there for
- * long, all are told, and whoever begins to wait watches the shards of such owners too.
+ * does, or by what else the plan says (order). Where the plan has it so, who comes while all are
+ * busy waits in one more queue, and is taken when the shards are empty. Whoever stole, or shares
+ * its home with others, goes to the end of the line. When a thief meets an owner that was not there
+ * for long, all are told, and whoever begins to wait watches the shards of such owners too.
  */
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
@@ -46,6 +47,7 @@ struct model {
     struct shard shard[WORKERS_MAX];
     int *watchers; /* for each shard a row of its workers, in the order in which they are woken */
     int served[WORKERS_MAX]; /* from which shard a worker has what it works on, -1: from none */
+    struct fifo gathered;    /* FROM_GATHERED: came while all were busy */
     struct pool pool;
     struct heap heap; /* of the busy workers */
     int busy;

@@ -44,6 +44,7 @@ static double rank(const struct model *model, double now, int index) {
     const struct shard *shard = &model->shard[index];
     switch (model->plan->take) {
     case FROM_KNOWN:
+    case FROM_GATHERED:
         return -(now - shard->known + JUST_NOW) * shard->fifo.length;
     case FROM_LONGEST:
         return -shard->fifo.length;
@@ -79,7 +80,7 @@ int order_choose(struct model *model, double now, int worker) {
     look(&ready, model, worker, take == FROM_HOME ? 1 : WORKERS_MAX);
     if (ready.count < 2)
         return ready.count ? ready.shards[0] : -1;
-    if (take == FROM_KNOWN) {
+    if (take == FROM_KNOWN || take == FROM_GATHERED) {
         note_known(model, now, &ready);
         if (ready.has_home)
             leave_to_owners(&ready, model);

@@ -37,6 +37,9 @@ static const char help[] =
     "                      untaken  from which the last one was taken the longest ago\n"
     "                      pending  neither empty nor taken from for the longest\n"
     "                      oldest   whose first one has waited the longest\n"
+    "                      gather   as known; but whoever comes while all are busy waits in one\n"
+    "                               queue, which all take from when theirs are empty: what the\n"
+    "                               library does where each connection keeps a worker for long\n"
     "  --shards N          queues, for the policies that have several (as many as workers)\n"
     "  --patience T        where a thief meets an owner which was not there for T, all watch the\n"
     "                      shards of such owners; 0: nobody does (0)\n"
@@ -102,7 +105,8 @@ static const struct {
 
 enum { POLICIES = sizeof policies / sizeof *policies, UNSET = -1 };
 
-static const char *const takes[] = {"known", "home", "longest", "untaken", "pending", "oldest"};
+static const char *const takes[] = {"known",   "home",   "longest", "untaken",
+                                    "pending", "oldest", "gather"};
 
 enum { TAKES = sizeof takes / sizeof *takes };
 
@@ -123,7 +127,7 @@ static enum take take_parse(const char *name) {
     for (int i = 0; i < TAKES; i++)
         if (strcmp(takes[i], name) == 0)
             return (enum take)i;
-    refuse("--take", "not known, home, longest, untaken, pending or oldest");
+    refuse("--take", "not known, home, longest, untaken, pending, oldest or gather");
 }
 
 /* More thieves than there are other shards are no more than all of them. */

@@ -25,7 +25,9 @@ enum take {
     FROM_LONGEST, /* where the most wait */
     FROM_UNTAKEN, /* from which the last one was taken the longest ago */
     FROM_PENDING, /* which has not been empty, nor taken from, for the longest */
-    FROM_OLDEST   /* whose first has waited the longest: with thieves for everything, one queue */
+    FROM_OLDEST,  /* whose first has waited the longest: with thieves for everything, one queue */
+    FROM_GATHERED /* the library, for workers that serve one connection at a time: who comes while
+                     all are busy waits in one queue */
 };
 
 struct plan {

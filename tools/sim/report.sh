@@ -160,7 +160,7 @@ takes() {
     for load in 0.6 0.8; do
       for workers in 8 16; do
         echo "--service $service --load $load --workers $workers --policy single $runs"
-        for take in known home longest untaken pending; do
+        for take in known gather home longest untaken pending; do
           echo "--service $service --load $load --workers $workers --take $take $runs"
         done
       done
