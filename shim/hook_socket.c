@@ -148,6 +148,8 @@ static int set_listener_option(struct listener *listener, int fd, int level, int
     }
     int result = real.setsockopt(fd, level, name, value, length);
     int saved = errno;
+    if (result == 0 && socket_option_is_choice(level, name))
+        set_leave_choice(listener->shard.set);
     if (result == 0 && socket_option_is_shared(level, name) && listener_is_real(fd))
         set_option(listener->shard.set, level, name, value, length);
     errno = saved;

@@ -109,17 +109,34 @@ static int any_in_group(const struct shard_set *set) {
     return -1;
 }
 
+/* A process that may not tell the kernel leaves it to another to end it. */
 bool set_gather(const struct shard_set *set, bool gathers) {
     _Atomic uint32_t *state = &set->shared->gathers;
     uint32_t before = atomic_load(state);
+    uint32_t after = gathers ? GATHERS : GATHERS_NOT;
     int fd = any_in_group(set);
     if (fd < 0 || before == GATHERS_REFUSED || (before == GATHERS) == gathers ||
-        !atomic_compare_exchange_strong(state, &before, gathers ? GATHERS : GATHERS_NOT))
+        !atomic_compare_exchange_strong(state, &before, after))
         return false;
     bool is_made = set_choose(set, fd);
     if (!is_made)
-        atomic_store(state, GATHERS_REFUSED);
+        atomic_compare_exchange_strong(state, &after, gathers ? GATHERS_REFUSED : GATHERS);
     return is_made && before == GATHERS_NEVER;
+}
+
+bool set_has_gathered(const struct shard_set *set) {
+    uint32_t state = atomic_load(&set->shared->gathers);
+    return state == GATHERS || state == GATHERS_NOT;
+}
+
+void set_choose_again(const struct shard_set *set) {
+    int fd = set_has_gathered(set) ? any_in_group(set) : -1;
+    if (fd >= 0)
+        set_choose(set, fd);
+}
+
+void set_leave_choice(const struct shard_set *set) {
+    atomic_store(&set->shared->gathers, GATHERS_REFUSED);
 }
 
 void set_begin_policy(const struct shard_set *set, struct policy policy) {

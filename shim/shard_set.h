@@ -153,6 +153,15 @@ bool set_goes_to_first(const struct shard_set *set);
  * time. errno may change. */
 bool set_gather(const struct shard_set *set, bool gathers);
 
+/* Whether that was ever done, and so may be again. */
+bool set_has_gathered(const struct shard_set *set);
+
+/* Tells the kernel once more, in case that whoever did was killed half way. errno may change. */
+void set_choose_again(const struct shard_set *set);
+
+/* The server makes the choice itself. */
+void set_leave_choice(const struct shard_set *set);
+
 static inline bool set_gathers(const struct shard_set *set) {
     return UNLIKELY(atomic_load_explicit(&set->shared->gathers, memory_order_relaxed) == GATHERS);
 }

@@ -77,7 +77,7 @@ enum gathering {
     GATHERS_NEVER,  /* to any shard, and so it was always */
     GATHERS_NOT,    /* to any shard again */
     GATHERS,        /* to shard 0, while all workers are at work */
-    GATHERS_REFUSED /* the kernel would not choose it */
+    GATHERS_REFUSED /* the kernel would not choose it, or the server chooses itself */
 };
 
 /* How often something was done since ... */

@@ -141,7 +141,7 @@ HOT void socket_option_seen(int level, int name) {
     if (level == IPPROTO_TCP &&
         (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_AO_ADD_KEY))
         atomic_store(&any_keys, true);
-    if (level == SOL_SOCKET && !socket_option_is_shared(level, name) && name != SO_REUSEPORT)
+    if (socket_option_is_choice(level, name))
         atomic_store(&any_choice, true);
 }
 
@@ -149,11 +149,13 @@ bool socket_option_chooses(void) {
     return atomic_load(&any_choice);
 }
 
+bool socket_option_is_choice(int level, int name) {
+    return level == SOL_SOCKET &&
+           (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF);
+}
+
 int socket_option_is_shared(int level, int name) {
-    if (level != SOL_SOCKET)
-        return 1;
-    return name != SO_REUSEPORT && name != SO_ATTACH_REUSEPORT_CBPF &&
-           name != SO_ATTACH_REUSEPORT_EBPF;
+    return !(level == SOL_SOCKET && name == SO_REUSEPORT) && !socket_option_is_choice(level, name);
 }
 
 int socket_int(int fd, int level, int name) {

@@ -19,7 +19,9 @@ int socket_options_copy(int from, int to);
 /* The server sets that option, on any socket: some cannot be read back, and so are remembered. */
 void socket_option_seen(int level, int name);
 
-/* Whether it has said which socket of a group new connections go to. */
+/* Whether an option says which socket of a group new connections go to; and whether the server has
+ * set one, on any socket. */
+bool socket_option_is_choice(int level, int name);
 bool socket_option_chooses(void);
 
 /* Whether an option that the server sets on a listener is to reach the other shards too. */

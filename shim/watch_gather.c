@@ -13,15 +13,22 @@
 #include "worker.h"
 #include "worker_stuck.h"
 
-/* Of the place that a queue has: below that much it is to have all, above this no longer. */
-enum { ROOMY_QUARTERS = 2, FULL_QUARTERS = 3 };
+/* Of the place that a queue has: below that much it is to have all, above this no longer. And where
+ * it is short, several hold a burst that one does not. */
+enum { ROOMY_QUARTERS = 2, FULL_QUARTERS = 3, ROOM_LEAST = 32 };
 
 /* tcp(7), TCP_INFO: of a socket that listens what waits for accept, and how much may. */
 static bool is_filled(int fd, unsigned quarters) {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
     return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
-           (uint64_t)info.tcpi_unacked * 4 > (uint64_t)info.tcpi_sacked * quarters;
+           (uint64_t)info.tcpi_unacked * 4 > (uint64_t)info.tcpi_sacked * quarters ||
+           info.tcpi_sacked < ROOM_LEAST;
+}
+
+/* Not where a filter may kill whoever makes a call that the server has no use for. */
+static bool may_tell_kernel(void) {
+    return !local_is_confined() && !socket_option_chooses();
 }
 
 /* Whoever is told of shard 0 has to be able to take from it without blocking; edge-triggered or
@@ -30,8 +37,8 @@ static bool is_filled(int fd, unsigned quarters) {
 static bool may_gather(const struct watch *watch, const struct shard_set *set) {
     return set->count > 1 && !set->is_servers && !set_goes_to_first(set) && set_steal(set) &&
            watch_waits_for_home(watch) && !(watch->asked & (EPOLLET | EPOLLONESHOT)) &&
-           !watch->frozen && !worker_may_be_one_at_a_time(set) && !socket_option_chooses() &&
-           !local_is_confined() && !set_blocks(set, watch->own, watch->fd);
+           !watch->frozen && !worker_may_be_one_at_a_time(set) && may_tell_kernel() &&
+           !set_blocks(set, watch->own, watch->fd);
 }
 
 /* Who goes to sleep meanwhile has not seen it. To look for him once more would be no better: he may
@@ -58,13 +65,19 @@ static void tell_of_leavings(const struct watch *watch) {
             set_wake_waiters(own.set, choice.list[i].fd);
 }
 
+bool gather_leave(const struct shard_set *set) {
+    bool may_leave = set_gathers(set) && may_tell_kernel();
+    if (may_leave)
+        set_gather(set, false);
+    return may_leave;
+}
+
 void gather_end(struct instance *instance) {
     int saved = errno;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !set_gathers(set))
+        if (!set || !gather_leave(set))
             continue;
-        set_gather(set, false);
         tell_of_leavings(watch);
     }
     errno = saved;
@@ -83,5 +96,5 @@ void gather_sweep_again(const struct shard_set *set) {
 
 void gather_end_if_full(const struct shard_set *set, int own_fd) {
     if (is_filled(own_fd, FULL_QUARTERS))
-        set_gather(set, false);
+        gather_leave(set);
 }

@@ -23,6 +23,10 @@ RARE void gather_begin(const struct watch *watch, const struct shard_set *set);
  * any longer, and whoever waits is told of what the last ones have left. errno is kept. */
 RARE void gather_end(struct instance *instance);
 
+/* A worker leaves the set: those who are left may be at work for long, or be nobody. True: it was
+ * gathered until now. */
+bool gather_leave(const struct shard_set *set);
+
 /* Whether somebody is to look at the shards beside the first: at what came before, or was on its
  * way. Once in a few milliseconds, or after gather_sweep_again(). */
 bool gather_is_to_sweep(const struct shard_set *set);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "real.h"
 #include "watch.h"
+#include "watch_gather.h"
 #include "worker.h"
 
 enum { RETRY_WAITS = 64 };
@@ -233,6 +234,7 @@ static void leave_home(struct watch *watch, struct shard_set *set) {
     if (watch->shares_home)
         return;
     stats_count_alone(set, watch->place, COUNT_RELEASES);
+    gather_leave(set);
     worker_release(set, watch->home);
 }
 

@@ -42,6 +42,8 @@ static bool take(struct shard_set *set, int shard) {
         return false;
     if (set_accepts(set, shard) || set_listen(set, shard) == 0) {
         atomic_store(&shard_of(set, shard)->state, SHARD_LISTENING);
+        if (!local_is_confined())
+            set_choose_again(set);
         return true;
     }
     unlock(set, shard);
@@ -175,12 +177,6 @@ static void add_neighbours(const struct shard_set *set, const struct seat *seat,
     }
 }
 
-/* And so may again, at any moment. */
-static bool has_gathered(const struct shard_set *set) {
-    uint32_t state = atomic_load(&set->shared->gathers);
-    return state == GATHERS || state == GATHERS_NOT;
-}
-
 void worker_gather(const struct shard_set *set) {
     struct shard_bits listening;
     worker_listening(set, &listening);
@@ -201,7 +197,7 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, seat, seat->stands_back ? 0 : most, stuck, view);
-    if (atomic_load(&set->shared->handed) || has_gathered(set)) /* where all that is new goes */
+    if (atomic_load(&set->shared->handed) || set_has_gathered(set)) /* where all that is new goes */
         bits_add(view, 0);
 }
 

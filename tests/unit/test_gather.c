@@ -11,7 +11,9 @@
 
 #include <sys/resource.h>
 
+#include "real.h"
 #include "socket_options.h"
+#define SHARDS 3
 #include "two_workers.h"
 #include "watch_gather.h"
 #include "worker.h"
@@ -483,6 +485,69 @@ static void it_is_tried_once_where_the_kernel_refuses(void **state) {
     assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
 }
 
+static int refuse(int fd, int level, int name, const void *value, socklen_t length) {
+    (void)fd, (void)level, (void)name, (void)value, (void)length;
+    errno = EPERM;
+    return -1;
+}
+
+/* One that has confined itself, and nobody knows of it: another ends it then. */
+static void who_may_not_end_it_leaves_that_to_others(void **state) {
+    (void)state;
+    int (*allowed)(int, int, int, const void *, socklen_t) = real.setsockopt;
+    gather();
+    real.setsockopt = refuse;
+    assert_int_equal(wait_for(1), 0);
+    real.setsockopt = allowed;
+    assert_true(gathers());
+    assert_int_equal(wait_for(1), 0);
+    assert_false(gathers());
+    come(VISITORS);
+    assert_in_range(left_at(1), 1, VISITORS - 1);
+}
+
+static void who_leaves_ends_it(void **state) {
+    (void)state;
+    gather();
+    close_instance(other_fd);
+    assert_false(gathers());
+    other_fd = epoll_create1(EPOLL_CLOEXEC);
+}
+
+/* Who was to tell the kernel was killed before it did. */
+static void who_claims_a_shard_tells_the_kernel_again(void **state) {
+    (void)state;
+    gather();
+    atomic_store(&set.shared->gathers, GATHERS_NOT);
+    come(VISITORS);
+    assert_int_equal(left_at(0), VISITORS);
+    assert_int_equal(worker_claim(&set, &(struct shard_bits){0}, 2), 2);
+    come(VISITORS);
+    assert_in_range(left_at(0), 0, VISITORS - 1);
+    left_at(1);
+    left_at(2);
+}
+
+static void not_where_a_queue_is_short(void **state) {
+    (void)state;
+    assert_return_code(listen(listener_fd, 8), errno);
+    serve_some(SERVES_US, SLEEPS);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+static void not_once_the_server_chose_itself(void **state) {
+    (void)state;
+    gather();
+    set_leave_choice(&set);
+    assert_false(gathers());
+    serve_some(SERVES_US, SLEEPS);
+    other_goes_to_work();
+    take_the_next();
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
+}
+
 /* Anybody may have written it. */
 static void garbage_is_survived(void **state) {
     (void)state;
@@ -542,6 +607,11 @@ int main(void) {
         A_TEST(one_that_is_almost_full_is_not_all),
         A_TEST(whoever_waits_is_told_of_what_was_left),
         A_TEST(it_is_tried_once_where_the_kernel_refuses),
+        A_TEST(who_may_not_end_it_leaves_that_to_others),
+        A_TEST(who_leaves_ends_it),
+        A_TEST(who_claims_a_shard_tells_the_kernel_again),
+        A_TEST(not_where_a_queue_is_short),
+        A_TEST(not_once_the_server_chose_itself),
         A_TEST(garbage_is_survived),
         A_TEST(not_where_the_server_chooses_itself),
     };
