@@ -141,6 +141,7 @@ static int look_nested(const struct poller *poller, const struct poll_call *call
     if (wait_for_listeners(poller, call, parts, false) < 0)
         return -1;
     *first = (struct pollfd){.fd = poller->epfd, .events = POLLIN};
+    watch_sleeps_elsewhere(poller->instance);
     int count = kernel_poll(call);
     *first = saved;
     first->revents = 0;

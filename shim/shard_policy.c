@@ -114,19 +114,26 @@ bool set_gather(const struct shard_set *set, bool gathers) {
     _Atomic uint32_t *state = &set->shared->gathers;
     uint32_t before = atomic_load(state);
     uint32_t after = gathers ? GATHERS : GATHERS_NOT;
-    int fd = any_in_group(set);
-    if (fd < 0 || before == GATHERS_REFUSED || (before == GATHERS) == gathers ||
-        !atomic_compare_exchange_strong(state, &before, after))
+    int fd = -1;
+    if (before == GATHERS_REFUSED || (before == GATHERS) == gathers ||
+        (fd = any_in_group(set)) < 0 || !atomic_compare_exchange_strong(state, &before, after))
         return false;
     bool is_made = set_choose(set, fd);
-    if (!is_made)
-        atomic_compare_exchange_strong(state, &after, gathers ? GATHERS_REFUSED : GATHERS);
+    if (!is_made &&
+        atomic_compare_exchange_strong(state, &after, gathers ? GATHERS_REFUSED : GATHERS))
+        set_choose(set, fd); /* another may have chosen meanwhile */
     return is_made && before == GATHERS_NEVER;
+}
+
+void set_drain(const struct shard_set *set, bool drains) {
+    uint32_t before = drains ? GATHERS_NOT : GATHERS_DRAINS;
+    uint32_t after = drains ? GATHERS_DRAINS : GATHERS_NOT;
+    atomic_compare_exchange_strong(&set->shared->gathers, &before, after);
 }
 
 bool set_has_gathered(const struct shard_set *set) {
     uint32_t state = atomic_load(&set->shared->gathers);
-    return state == GATHERS || state == GATHERS_NOT;
+    return state != GATHERS_NEVER && state != GATHERS_REFUSED;
 }
 
 void set_choose_again(const struct shard_set *set) {

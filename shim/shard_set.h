@@ -166,6 +166,15 @@ static inline bool set_gathers(const struct shard_set *set) {
     return UNLIKELY(atomic_load_explicit(&set->shared->gathers, memory_order_relaxed) == GATHERS);
 }
 
+/* Whether shard 0 goes first: it is so, or was until that was almost full. */
+static inline bool set_empties_first(const struct shard_set *set) {
+    return UNLIKELY(atomic_load_explicit(&set->shared->gathers, memory_order_relaxed) >=
+                    GATHERS_DRAINS);
+}
+
+/* Not gathered any more, shard 0 is to be emptied first; or it has been. */
+void set_drain(const struct shard_set *set, bool drains);
+
 /* Tells the kernel what new connections go to now, by one of the group's sockets that listens.
  * Whether it would. */
 bool set_choose(const struct shard_set *set, int fd);

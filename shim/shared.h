@@ -74,10 +74,11 @@ struct shared_worker {
 
 /* Where new connections go: watch_gather.h. */
 enum gathering {
-    GATHERS_NEVER,  /* to any shard, and so it was always */
-    GATHERS_NOT,    /* to any shard again */
-    GATHERS,        /* to shard 0, while all workers are at work */
-    GATHERS_REFUSED /* the kernel would not choose it, or the server chooses itself */
+    GATHERS_NEVER,   /* to any shard, and so it was always */
+    GATHERS_NOT,     /* to any shard again */
+    GATHERS_REFUSED, /* the kernel would not choose it, or the server chooses itself */
+    GATHERS_DRAINS,  /* to any shard, and shard 0, which was almost full, is emptied first */
+    GATHERS          /* to shard 0, while all workers are at work */
 };
 
 /* How often something was done since ... */

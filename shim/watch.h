@@ -38,6 +38,9 @@ struct wait_call {
 /* The call on an instance of ours, by its index in the fd table. Returns as epoll_wait(2). */
 int watch_wait(unsigned instance, struct wait_call *call);
 
+/* The thread is going to sleep elsewhere, until the instance has something. errno is kept. */
+void watch_sleeps_elsewhere(unsigned instance);
+
 /*
  * An epoll instance of the library's own, hidden, for a thread that waits with poll or select; used
  * like the server's. Its index, or -1 with errno; *epfd is its descriptor.

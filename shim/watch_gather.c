@@ -37,7 +37,8 @@ static bool may_tell_kernel(void) {
 static bool may_gather(const struct watch *watch, const struct shard_set *set) {
     return set->count > 1 && !set->is_servers && !set_goes_to_first(set) && set_steal(set) &&
            watch_waits_for_home(watch) && !(watch->asked & (EPOLLET | EPOLLONESHOT)) &&
-           !watch->frozen && !worker_may_be_one_at_a_time(set) && may_tell_kernel() &&
+           atomic_load(&set->shared->gathers) != GATHERS_REFUSED && !watch->frozen &&
+           !worker_may_be_one_at_a_time(set) && may_tell_kernel() &&
            !set_blocks(set, watch->own, watch->fd);
 }
 
@@ -57,7 +58,7 @@ void gather_begin(const struct watch *watch, const struct shard_set *set) {
 static void tell_of_leavings(const struct watch *watch) {
     struct choice choice;
     struct shard own = watch_shard(watch);
-    if (watch->frozen)
+    if (!own.set || watch->frozen) /* another thread has ended it */
         return;
     choice_look_beside(&own, CHOICE_ALL, watch->fd, &choice);
     for (int i = 0; i < choice.count && choice.ready > 0; i++)
@@ -95,6 +96,6 @@ void gather_sweep_again(const struct shard_set *set) {
 }
 
 void gather_end_if_full(const struct shard_set *set, int own_fd) {
-    if (is_filled(own_fd, FULL_QUARTERS))
-        gather_leave(set);
+    if (is_filled(own_fd, FULL_QUARTERS) && gather_leave(set))
+        set_drain(set, true);
 }

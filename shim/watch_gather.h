@@ -8,7 +8,7 @@
  *
  * Only for servers that serve one connection at a time: of others nobody knows how soon they come,
  * and a queue for each spares them each other's locks. And never is anything lost by it: whoever is
- * wrong about the others makes them share a queue for a while, where all are told of what comes.
+ * wrong about the others makes them share a queue for a while, which all of them watch.
  */
 #ifndef UNHERD_WATCH_GATHER_H
 #define UNHERD_WATCH_GATHER_H

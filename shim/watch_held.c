@@ -37,8 +37,10 @@ static struct spent spent_so_far(void) {
 
 /* Not where a filter may kill whoever makes a call that the server has no use for. */
 bool held_follow_taken(void) {
-    if (local_is_confined())
-        return held_is_followed = false;
+    if (local_is_confined()) {
+        held_is_followed = false;
+        return false;
+    }
     this_thread.before = spent_so_far();
     return this_thread.proofs >= PROOFS;
 }
@@ -62,12 +64,13 @@ static void judge(void) {
         this_thread.proofs++;
 }
 
-/* The first time that it is away there is nothing yet to compare with. */
+/* The first time that it is away there is nothing yet to compare with. And one that only asks now
+ * sleeps elsewhere, where it would not end what others begin for its sake. */
 void held_follow_wait(const struct instance *instance, bool was_away) {
     enum served served = serial_served(instance);
     if (served == SERVED_NOBODY)
         return;
-    if (served == STILL_OPEN || local_is_confined())
+    if (served == STILL_OPEN || !atomic_load(&instance->has_slept))
         forget();
     else if (was_away && held_is_followed)
         judge();

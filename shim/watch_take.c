@@ -73,16 +73,42 @@ static bool is_one_of_all(const struct watch *watch, const struct shard_set *set
     return watch_waits_for_home(watch) && !set_is_one_queue(set);
 }
 
-/* What waits beside the first shard came before what is in that, as a rule. */
+/* Woken alone for what is in the first shard, perhaps, and it takes another. */
+static void leave_first(const struct shard *own, int own_fd) {
+    struct pollfd first = {.fd = own_fd, .events = POLLIN};
+    if (real.poll(&first, 1, 0) > 0)
+        set_wake_waiters(own->set, own_fd);
+}
+
+/* What waits beside the first shard came before what is in that, as a rule; but not where that was
+ * almost full, and is to be emptied. */
 static int sweep(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     struct choice choice;
-    if (!take_was_told_of_many(watch) && !gather_is_to_sweep(own->set))
+    bool is_told_of_many = take_was_told_of_many(watch);
+    bool is_after_sleep = take_is_first_after_sleep(watch);
+    if (!set_gathers(own->set) || !(is_told_of_many || gather_is_to_sweep(own->set)))
         return nothing();
     gather_end_if_full(own->set, call->fd);
+    if (!set_gathers(own->set))
+        return nothing();
     choice_look_beside(own, 0, call->fd, &choice);
     if (choice.ready > 1)
         gather_sweep_again(own->set);
-    return take_from_choice(own, watch, call, &choice, false);
+    int fd = take_from_choice(own, watch, call, &choice, false);
+    if (fd >= 0 && is_after_sleep)
+        leave_first(own, call->fd);
+    return fd;
+}
+
+/* Where it is empty, what was to be emptied is. */
+static int take_first_or_any(const struct shard *own, struct watch *watch,
+                             const struct accept_call *call) {
+    int fd = take_first(own, watch, call);
+    if (fd >= 0 || errno != EAGAIN)
+        return fd;
+    set_drain(own->set, false);
+    fd = take_home(own, watch, call);
+    return fd >= 0 || errno != EAGAIN ? fd : take_from_neighbours(own, watch, call);
 }
 
 /* All are at work, and what is new is in the first shard: whoever comes takes that. */
@@ -93,11 +119,7 @@ static int take_gathered(const struct shard *own, struct watch *watch,
         return take_home(own, watch, call);
     int fd = sweep(own, watch, call);
     if (fd < 0 && take_is_empty(errno))
-        fd = take_first(own, watch, call);
-    if (fd < 0 && take_is_empty(errno))
-        fd = take_home(own, watch, call);
-    if (fd < 0 && take_is_empty(errno))
-        fd = take_from_neighbours(own, watch, call);
+        fd = take_first_or_any(own, watch, call);
     if (!is_first)
         serial_note_looked(fd >= 0);
     else if (fd < 0 && errno == EAGAIN)
@@ -131,7 +153,7 @@ HOT int take_from_any(const struct shard *own, struct watch *watch,
         return fd;
     if (watch && set_is_one_queue(own->set) && turns_is_anothers(watch, call, own))
         return nothing();
-    if (watch && set_gathers(own->set) && is_one_of_all(watch, own->set))
+    if (watch && set_empties_first(own->set) && is_one_of_all(watch, own->set))
         return take_gathered(own, watch, call);
     if (watch && !set_is_one_queue(own->set) && take_was_told_of_many(watch))
         return take_in_order(own, watch, call);

@@ -80,8 +80,7 @@ HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
     return take_was_told_of_many(watch) || (worker_sees_slow(set) && serial_is_to_pass_on(watch));
 }
 
-/* It has slept, was told of a connection, and has not taken one yet. */
-HOT static bool is_first_after_sleep(const struct watch *watch) {
+HOT bool take_is_first_after_sleep(const struct watch *watch) {
     return watch && atomic_load_explicit(&watch->told, memory_order_relaxed) &&
            choice_is_after_sleep(watch);
 }
@@ -108,7 +107,7 @@ HOT int take_from_choice(const struct shard *own, struct watch *watch,
                          const struct accept_call *call, struct choice *choice,
                          bool is_home_first) {
     const struct shard_set *set = own->set;
-    bool is_after_sleep = is_first_after_sleep(watch);
+    bool is_after_sleep = take_is_first_after_sleep(watch);
     struct order order = {choice->list, choice->shards, choice->count, is_home_first};
     int first = watch && choice->ready > 1 ? order_choose(set, &order) : 0;
     for (int step = 0; step < choice->count && choice->ready; step++) {
@@ -140,7 +139,7 @@ HOT int take_from_neighbours(const struct shard *own, struct watch *watch,
 
 HOT int take_home(const struct shard *own, struct watch *watch, const struct accept_call *call) {
     int home = choice_home(own, watch);
-    bool is_after_sleep = is_first_after_sleep(watch);
+    bool is_after_sleep = take_is_first_after_sleep(watch);
     int fd = call->empty_home == home + 1 ? nothing() : take(own, home, call);
     if (fd < 0 || !watch)
         return fd;

@@ -18,6 +18,9 @@ bool take_is_empty(int error);
 /* Whether the wait has brought events of several shards; said once. */
 bool take_was_told_of_many(struct watch *watch);
 
+/* Whether it has slept, was told of a connection, and has not taken one yet. */
+bool take_is_first_after_sleep(const struct watch *watch);
+
 /* Home alone; what may be stranded elsewhere is looked at after it. */
 int take_home(const struct shard *own, struct watch *watch, const struct accept_call *call);
 

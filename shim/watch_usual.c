@@ -20,7 +20,7 @@
 /* The set is what it is in the usual case: nothing is left anywhere for whoever comes. */
 HOT static bool is_set_usual(const struct shard_set *set) {
     return !atomic_load_explicit(&set->shared->handed, memory_order_relaxed) &&
-           !worker_sees_slow(set) && !set_is_one_queue(set) && !set_gathers(set);
+           !worker_sees_slow(set) && !set_is_one_queue(set) && !set_empties_first(set);
 }
 
 /* One that is woken alone has proven already that it accepts, or the server wants it so. */

@@ -218,6 +218,10 @@ HOT static int wait_announced(struct instance *instance, struct wait_call *call)
     return count;
 }
 
+void watch_sleeps_elsewhere(unsigned index) {
+    gather_end(instance_at(index));
+}
+
 HOT int watch_wait(unsigned index, struct wait_call *call) {
     struct instance *instance = instance_at(index);
     count_waiting(instance, 1); /* first: who changes it now sees that, or is seen */

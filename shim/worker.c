@@ -197,7 +197,8 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
         return;
     *view = (struct shard_bits){0};
     add_neighbours(set, seat, seat->stands_back ? 0 : most, stuck, view);
-    if (atomic_load(&set->shared->handed) || set_has_gathered(set)) /* where all that is new goes */
+    if (atomic_load(&set->shared->handed) ||
+        (set_has_gathered(set) && set_steal(set))) /* where all that is new goes */
         bits_add(view, 0);
 }
 

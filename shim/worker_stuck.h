@@ -27,8 +27,8 @@ void worker_is_gone(const struct shard_set *set, int shard);
  * in its wait, nobody has taken from the shard since it began that, and nobody sits there too. */
 bool worker_is_first_in_line(const struct shard_set *set, int shard);
 
-/* Whether there are several owners, and none of them waits, as far as anybody knows; but for such
- * as are stuck in it. `home` is looked at last. False where others sit at an owner's: nobody
+/* Whether several shards listen, and none of their owners waits, as far as anybody knows; but for
+ * such as are stuck in it. `home` is looked at last. False where others sit at an owner's: nobody
  * knows. */
 bool worker_all_at_work(const struct shard_set *set, int home);
 

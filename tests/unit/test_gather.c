@@ -182,6 +182,32 @@ static void not_where_they_are_served_at_once(void **state) {
     assert_false(has_gathered());
 }
 
+static void nor_is_it_believed_before_three_times(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        serve_one(SERVES_US, SLEEPS, true);
+    other_goes_to_work();
+    take_the_next();
+    assert_false(has_gathered());
+}
+
+/* It would not end what others begin for its sake. */
+static void not_who_only_asks_and_sleeps_elsewhere(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        come_to(0);
+        assert_int_equal(wait_for(0), 1);
+        int fd = accept_on(&own, listener_fd);
+        spend_time(SERVES_US, SLEEPS);
+        close(fd);
+    }
+    other_goes_to_work();
+    come_to(0);
+    assert_int_equal(wait_for(0), 1);
+    close(accept_on(&own, listener_fd));
+    assert_false(has_gathered());
+}
+
 /* What few are kept by is worth nothing to the others. */
 static void nor_where_most_are(void **state) {
     (void)state;
@@ -506,6 +532,84 @@ static void who_may_not_end_it_leaves_that_to_others(void **state) {
     assert_in_range(left_at(1), 1, VISITORS - 1);
 }
 
+static int end_watch(int fd, int level, int name, const void *value, socklen_t length) {
+    watch_free(watch_find(watch_current, listener_fd));
+    return setsockopt(fd, level, name, value, length);
+}
+
+/* Another thread closes the listener just then. */
+static void what_is_ended_meanwhile_is_not_looked_at(void **state) {
+    (void)state;
+    int (*allowed)(int, int, int, const void *, socklen_t) = real.setsockopt;
+    gather();
+    real.setsockopt = end_watch;
+    gather_end(watch_current);
+    real.setsockopt = allowed;
+    assert_false(gathers());
+}
+
+static void who_takes_one_sees_that_it_is_almost_full(void **state) {
+    (void)state;
+    gather();
+    come(3 * BACKLOG / 4 + 1);
+    now_us += SERVES_US;
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_DRAINS);
+}
+
+/* As many as were queued come before those who were dealt out since. */
+static void one_that_was_almost_full_is_emptied_first(void **state) {
+    (void)state;
+    gather();
+    come(3 * BACKLOG / 4 + 1);
+    gather_end_if_full(&set, listener_fd);
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_DRAINS);
+    while (!is_queued(1))
+        come(1);
+    for (int i = 0; is_queued(0); i++) {
+        assert_true(is_queued(1));
+        assert_int_equal(wait_for(WAIT_MS), 1);
+        close(accept_on(&own, listener_fd));
+    }
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_NOT);
+    left_at(1);
+}
+
+/* Woken alone for what is in the first shard, perhaps, it takes what came before. */
+static void what_it_was_woken_for_is_passed_on(void **state) {
+    (void)state;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int waiting = epoll_create1(EPOLL_CLOEXEC);
+    gather_late();
+    go_home();
+    while (!is_queued(0))
+        come(1);
+    assert_return_code(epoll_ctl(waiting, EPOLL_CTL_ADD, listener_fd, &event), errno);
+    assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
+    other_is_told();
+    assert_true(atomic_load(&watch_current->has_slept));
+    other_serves();
+    assert_true(is_queued(0));
+    assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
+    left_at(0);
+    left_at(1);
+    close(waiting);
+}
+
+static void one_that_was_shut_down_says_so(void **state) {
+    (void)state;
+    gather();
+    shutdown(listener_fd, SHUT_RD);
+    atomic_store(&watch_find(watch_current, listener_fd)->served, false);
+    assert_int_equal(accept_on(&own, listener_fd), -1);
+    assert_int_equal(errno, EINVAL);
+    set_shutdown(&set, SHUT_RD);
+    assert_false(gathers());
+}
+
 static void who_leaves_ends_it(void **state) {
     (void)state;
     gather();
@@ -586,6 +690,8 @@ int main(void) {
         A_TEST(not_where_connections_are_kept),
         A_TEST(nor_if_so_it_is_now_and_then),
         A_TEST(not_where_they_are_served_at_once),
+        A_TEST(nor_is_it_believed_before_three_times),
+        A_TEST(not_who_only_asks_and_sleeps_elsewhere),
         A_TEST(nor_where_most_are),
         A_TEST(but_some_may_be),
         A_TEST(who_computes_is_held_too),
@@ -608,6 +714,11 @@ int main(void) {
         A_TEST(whoever_waits_is_told_of_what_was_left),
         A_TEST(it_is_tried_once_where_the_kernel_refuses),
         A_TEST(who_may_not_end_it_leaves_that_to_others),
+        A_TEST(what_is_ended_meanwhile_is_not_looked_at),
+        A_TEST(who_takes_one_sees_that_it_is_almost_full),
+        A_TEST(one_that_was_almost_full_is_emptied_first),
+        A_TEST(what_it_was_woken_for_is_passed_on),
+        A_TEST(one_that_was_shut_down_says_so),
         A_TEST(who_leaves_ends_it),
         A_TEST(who_claims_a_shard_tells_the_kernel_again),
         A_TEST(not_where_a_queue_is_short),

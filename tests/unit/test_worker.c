@@ -214,6 +214,8 @@ static void and_the_first_once_all_was_gathered_there(void **state) {
     }
     worker_gather(&set);
     assert_int_equal(atomic_load(&set.shared->generation), before + 1);
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    assert_int_equal(view_of(0, 2, &unproven), 1 << 2); /* without thieves each has its own */
     for (int i = 0; i < 6; i++)
         end_child(owners[i]);
 }
