@@ -41,10 +41,11 @@ void set_listen_again(struct shard_set *set, int own_fd, int backlog) {
 }
 
 void set_shutdown(const struct shard_set *set, int how) {
-    if (how != SHUT_WR) /* which means nothing to a socket that listens */
+    if (how != SHUT_WR) { /* which means nothing to a socket that listens */
         atomic_store(&set->shared->shut, 1);
-    if (set_empties_first(set)) /* its group is no more */
-        atomic_store(&set->shared->gathers, GATHERS_NOT);
+        if (set_empties_first(set)) /* its group is no more */
+            atomic_store(&set->shared->gathers, GATHERS_NOT);
+    }
     for (int i = 1; i < set->count; i++)
         if (set_is_listening(set, i))
             real.shutdown(set->fd[i], how);

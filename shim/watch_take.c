@@ -53,31 +53,30 @@ static int take_handed_over(const struct shard *own, const struct accept_call *c
     return take_from_neighbours(own, NULL, call);
 }
 
+/* It may have been woken alone for what is in the first shard, and took another. */
+static void leave_first(const struct shard *own, int own_fd) {
+    struct pollfd first = {.fd = own_fd, .events = POLLIN};
+    if (real.poll(&first, 1, 0) > 0)
+        set_wake_waiters(own->set, own_fd);
+}
+
 /*
  * Of a set that has become one queue: what is left in its other shards. A queue that is never empty
  * would keep them from their turn. Who was told of both, and takes that one, passes on the other.
  */
 static int take_left_over(const struct shard *own, struct watch *watch,
                           const struct accept_call *call) {
-    struct pollfd home = {.fd = call->fd, .events = POLLIN};
     bool is_told_of_many = watch && atomic_load(&watch->told_of_many);
     if (!set_is_one_queue(own->set) || !(is_told_of_many || worker_sees_slow(own->set)))
         return nothing();
     int fd = take_from_neighbours(own, watch, call);
-    if (fd >= 0 && real.poll(&home, 1, 0) > 0)
-        set_wake_waiters(own->set, call->fd);
+    if (fd >= 0)
+        leave_first(own, call->fd);
     return fd;
 }
 
 static bool is_one_of_all(const struct watch *watch, const struct shard_set *set) {
     return watch_waits_for_home(watch) && !set_is_one_queue(set);
-}
-
-/* Woken alone for what is in the first shard, perhaps, and it takes another. */
-static void leave_first(const struct shard *own, int own_fd) {
-    struct pollfd first = {.fd = own_fd, .events = POLLIN};
-    if (real.poll(&first, 1, 0) > 0)
-        set_wake_waiters(own->set, own_fd);
 }
 
 /* What waits beside the first shard came before what is in that, as a rule; but not where that was

@@ -602,6 +602,8 @@ static void what_it_was_woken_for_is_passed_on(void **state) {
 static void one_that_was_shut_down_says_so(void **state) {
     (void)state;
     gather();
+    set_shutdown(&set, SHUT_WR); /* which means nothing */
+    assert_true(gathers());
     shutdown(listener_fd, SHUT_RD);
     atomic_store(&watch_find(watch_current, listener_fd)->served, false);
     assert_int_equal(accept_on(&own, listener_fd), -1);
