@@ -81,6 +81,15 @@ static inline const char *outcome(int result) {
 
 /* ---- sockets ---- */
 
+/* Where the sockets below are bound, and where they are dialled. */
+static in_addr_t lab_host = INADDR_LOOPBACK;
+
+/* From now on an address of 127.0.0.0/8 that no other running program has: whoever dials a port
+ * whose listener is gone does not come to one of ours that happened to get its number. */
+static inline void move_apart(void) {
+    lab_host = (INADDR_LOOPBACK & ~0xffU) | 1U << 23 | (in_addr_t)getpid();
+}
+
 static inline socklen_t loopback(struct sockaddr_storage *address, int family, uint16_t port) {
     *address = (struct sockaddr_storage){.ss_family = (sa_family_t)family};
     if (family == AF_INET6) {
@@ -91,7 +100,7 @@ static inline socklen_t loopback(struct sockaddr_storage *address, int family, u
     }
     struct sockaddr_in *ip4 = (struct sockaddr_in *)address;
     ip4->sin_port = htons(port);
-    ip4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ip4->sin_addr.s_addr = htonl(lab_host);
     return sizeof *ip4;
 }
 
