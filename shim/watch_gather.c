@@ -9,6 +9,7 @@
 #include "real.h"
 #include "socket_options.h"
 #include "watch_choice.h"
+#include "watch_current.h"
 #include "watch_shards.h"
 #include "worker.h"
 #include "worker_stuck.h"
@@ -81,6 +82,32 @@ void gather_end(struct instance *instance) {
             continue;
         tell_of_leavings(watch);
     }
+    errno = saved;
+}
+
+/* Before it waits again it is registered anew, and told of what is there. Another thread that waits
+ * in the instance now, or has looked already what there is to do, needs the registration: one that
+ * comes later does that first. */
+RARE static void unregister_until_wait(struct watch *watch, const struct shard_set *set) {
+    struct instance *instance = watch->instance;
+    if (!guard_enter())
+        return;
+    if (atomic_load(&watch->set) == set && !instance_may_be_shared(instance)) {
+        watch->seen_generation = 0;
+        atomic_store(&instance->work, WORK);
+        if (!atomic_load(&instance->waiting))
+            shards_unregister(watch, 0);
+    }
+    guard_leave();
+}
+
+void gather_step_aside(struct watch *watch) {
+    const struct shard_set *set = atomic_load(&watch->set);
+    if (LIKELY(!bits_has(&watch->registered, 0)) || !set || !set_gathers(set) || !watch->home ||
+        watch->instance != watch_current)
+        return;
+    int saved = errno;
+    unregister_until_wait(watch, set);
     errno = saved;
 }
 

@@ -11,11 +11,12 @@
 #include "worker_stuck.h"
 
 enum {
-    SERVES_US = 20,   /* more than it takes to accept a connection, refuse it and close it */
-    HOLDS_US = 100,   /* more than it takes to be told of the next, many times over */
-    SKIPS_MOST = 15,  /* so many times it does not look after it has found nothing */
-    TRUSTED_MOST = 7, /* so many times it is believed to have closed the last, as those before */
-    PASSES_ON_MS = 20 /* so often, at the most, who goes on looks what others could take */
+    SERVES_US = 20,    /* more than it takes to accept a connection, refuse it and close it */
+    HOLDS_US = 100,    /* more than it takes to be told of the next, many times over */
+    SKIPS_MOST = 15,   /* so many times it does not look after it has found nothing */
+    TRUSTED_MOST = 7,  /* so many times it is believed to have closed the last, as those before */
+    PASSES_ON_MS = 20, /* so often, at the most, who goes on looks what others could take */
+    IN_A_ROW = 4       /* so many found without a wait, and it is likely to go on */
 };
 
 /* A wait: of which watch's instance, and how many it had begun. */
@@ -34,6 +35,7 @@ static _Thread_local struct {
     bool holds;             /* so it is, and each keeps it for some time */
     int trust, trusted;     /* times that it is not asked whether it has closed the last; left */
     int skips, left;        /* times that it does not look, of which are left */
+    int in_a_row;           /* times that it looked and found one, since its wait */
     struct since passed_on; /* it looked at what it leaves */
     uint64_t passed_on_ms;
 } this_thread;
@@ -74,6 +76,7 @@ HOT bool serial_note_taken(const struct watch *watch, int fd) {
         this_thread.is_serial &= this_thread.tried; /* it may have become one that waits */
         this_thread.holds &= this_thread.tried;
         this_thread.tried = false;
+        this_thread.in_a_row = 0;
     }
     this_thread.at_us = UNLIKELY(this_thread.tries_on) ? clock_us() : 0;
     this_thread.took = (struct since){watch, waits_of(watch)};
@@ -124,10 +127,15 @@ enum served serial_served(const struct instance *instance) {
 }
 
 void serial_note_looked(bool found) {
+    this_thread.in_a_row += found;
     this_thread.skips = found ? 0 : 2 * this_thread.skips + 1;
     if (this_thread.skips > SKIPS_MOST)
         this_thread.skips = SKIPS_MOST;
     this_thread.left = this_thread.skips;
+}
+
+bool serial_goes_on_for_long(void) {
+    return this_thread.in_a_row >= IN_A_ROW;
 }
 
 bool serial_is_to_pass_on(const struct watch *watch) {

@@ -29,6 +29,9 @@ bool serial_may_look(const struct watch *watch);
 /* It did; and was there one? Where there was none it seldom looks again. */
 void serial_note_looked(bool found);
 
+/* Whether it has found so many, one after another, that it will hardly wait before the next. */
+bool serial_goes_on_for_long(void);
+
 /* Where what it leaves queued may be left to nobody: whether it is to look what that is, as it has
  * not done so a moment ago, since the same wait. It counts as done. */
 bool serial_is_to_pass_on(const struct watch *watch);

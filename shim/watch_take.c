@@ -119,10 +119,14 @@ static int take_gathered(const struct shard *own, struct watch *watch,
     int fd = sweep(own, watch, call);
     if (fd < 0 && take_is_empty(errno))
         fd = take_first_or_any(own, watch, call);
-    if (!is_first)
-        serial_note_looked(fd >= 0);
-    else if (fd < 0 && errno == EAGAIN)
-        turns_count_empty(watch, own->set);
+    if (is_first) {
+        if (fd < 0 && errno == EAGAIN)
+            turns_count_empty(watch, own->set);
+        return fd;
+    }
+    serial_note_looked(fd >= 0);
+    if (serial_goes_on_for_long())
+        gather_step_aside(watch);
     return fd;
 }
 

@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "real.h"
 #include "socket_options.h"
@@ -292,6 +295,108 @@ static void not_without_thieves(void **state) {
     assert_false(has_gathered());
 }
 
+/* ---- and not where something else is so, with all the rest as it should be ---- */
+
+static struct watch *its_watch(void) {
+    return watch_find(watch_current, listener_fd);
+}
+
+/* It has been told of somebody when that changes, and takes him. */
+static void take_when(void (*change)(void)) {
+    serve_some(SERVES_US, SLEEPS);
+    other_goes_to_work();
+    come_to(0);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    change();
+    close(accept_on(&own, listener_fd));
+}
+
+static void is_told_once(void) {
+    its_watch()->asked |= EPOLLONESHOT;
+}
+
+static void is_frozen(void) {
+    its_watch()->frozen = true;
+}
+
+static void blocks(void) {
+    assert_return_code(fcntl(listener_fd, F_SETFL, 0), errno);
+    atomic_store(&set.shared->shards[0].nonblocking, 0);
+}
+
+static void is_handed_over(void) {
+    atomic_store(&set.shared->handed, 1);
+}
+
+static void is_of_servers_own(void) {
+    set.is_servers = true;
+}
+
+static void has_had_its_turns(void) {
+    while (worker_may_gather(&set))
+        continue;
+}
+
+static void changes_nothing(void) {
+}
+
+static void not_where_anything_is_unusual(void **state) {
+    static void (*const changes[])(void) = {is_told_once,   is_frozen,         blocks,
+                                            is_handed_over, is_of_servers_own, has_had_its_turns};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        take_when(changes[i]);
+        assert_false(has_gathered());
+        set.is_servers = false;
+        end(state);
+        begin(state);
+    }
+    take_when(changes_nothing);
+    assert_true(gathers());
+}
+
+/* What a child does, which is over with it; whether it says yes. */
+static bool child_says(bool (*does)(void)) {
+    int status = 0;
+    pid_t child = fork();
+    assert_return_code(child, errno);
+    if (child == 0)
+        _exit(does() ? 1 : 2);
+    assert_return_code(waitpid(child, &status, 0), errno);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status));
+    return WEXITSTATUS(status) == 1;
+}
+
+static bool gathers_confined(void) {
+    take_when(local_confine);
+    return has_gathered();
+}
+
+static void not_who_has_confined_itself(void **state) {
+    (void)state;
+    assert_false(child_says(gathers_confined));
+}
+
+static bool has_told_kernel;
+
+static int note_told(int fd, int level, int name, const void *value, socklen_t length) {
+    has_told_kernel = true;
+    return setsockopt(fd, level, name, value, length);
+}
+
+static bool tells_confined(void) {
+    gather();
+    local_confine();
+    real.setsockopt = note_told;
+    wait_for(1);
+    return has_told_kernel || !gathers();
+}
+
+/* A filter may kill it for that; another does it. */
+static void nor_does_such_a_one_end_it(void **state) {
+    (void)state;
+    assert_false(child_says(tells_confined));
+}
+
 static void who_finds_nothing_deals_them_out_again(void **state) {
     (void)state;
     gather();
@@ -433,6 +538,120 @@ static void who_serves_them_one_by_one_goes_on(void **state) {
                      (uint32_t)((now_us - SERVES_US) / 1000) | 1U);
     assert_int_equal(atomic_load(&set.shared->shards[0].stolen_since), 0);
     assert_int_equal(left_at(0), 1);
+}
+
+/* ---- who goes on without a wait ---- */
+
+/* The kernel asks the other worker whether it sleeps, for each who comes to that shard. */
+static bool is_asked(int shard) {
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = set_fd(&own, shard, listener_fd);
+    assert_int_equal(epoll_ctl(other_fd, EPOLL_CTL_MOD, fd, &event), -1); /* it is exclusive */
+    return errno == EINVAL;
+}
+
+/* The first for a wait, one time in vain, and then so many one after another. */
+static void other_goes_on(int count) {
+    other_is_told();
+    other_serves();
+    other_takes();
+    other_is_told();
+    for (int i = 0; i <= count; i++)
+        other_serves();
+}
+
+static void who_goes_on_for_long_is_not_asked(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(3);
+    assert_true(is_asked(0));
+    other_serves();
+    assert_false(is_asked(0));
+    assert_true(is_asked(1));
+    other_serves();
+    assert_true(gathers());
+    assert_int_equal(left_at(0), 0);
+}
+
+static void until_it_waits(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(4);
+    assert_false(is_asked(0));
+    other_is_told(); /* of what came before */
+    assert_true(is_asked(0));
+    other_serves();
+    left_at(0);
+    come(1);
+    other_is_told();
+    assert_true(is_asked(0));
+    left_at(0);
+}
+
+/* As it does when it is going to sleep; and it sees what there is. */
+static void or_only_asks(void **state) {
+    struct epoll_event event = {0};
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(4);
+    assert_false(is_asked(0));
+    assert_int_equal(wait_on(other_fd, &event, 1, 0), 1);
+    assert_true(is_asked(0));
+    left_at(0);
+}
+
+/* It would be told of nothing in its sleep. */
+static void not_where_another_thread_waits(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(3);
+    atomic_store(&watch_current->waiting, 1);
+    other_serves();
+    assert_true(is_asked(0));
+    atomic_store(&watch_current->waiting, 0);
+    left_at(0);
+}
+
+/* Nor would a child that waits there too. */
+static void nor_where_a_child_may(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(3);
+    watch_current->forks--; /* since then there was one */
+    other_serves();
+    assert_true(is_asked(0));
+    watch_current->forks++;
+    left_at(0);
+}
+
+/* Nor where it is its own. */
+static void not_from_its_own(void **state) {
+    (void)state;
+    gather();
+    come(9);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    for (int i = 0; i < 8; i++)
+        other_serves(); /* it is the test itself that does */
+    assert_true(gathers());
+    assert_true(bits_has(&its_watch()->registered, 0));
+    assert_int_equal(left_at(0), 1);
+}
+
+/* Where all have their own again, it waits for its own. */
+static void nor_where_it_is_over(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(3);
+    set_gather(&set, false);
+    gather_step_aside(its_watch());
+    assert_true(is_asked(0));
+    left_at(0);
 }
 
 static uint64_t counted_of_other(enum count count) {
@@ -654,6 +873,26 @@ static void not_once_the_server_chose_itself(void **state) {
     assert_int_equal(atomic_load(&set.shared->gathers), GATHERS_REFUSED);
 }
 
+/* Once: another ends it just when the kernel has been told. */
+static int end_it_then(int fd, int level, int name, const void *value, socklen_t length) {
+    int result = setsockopt(fd, level, name, value, length);
+    real.setsockopt = setsockopt;
+    set_gather(&set, false);
+    setsockopt(fd, level, name, value, length); /* and this one is the last that tells */
+    return result;
+}
+
+static void who_tells_late_looks_again(void **state) {
+    (void)state;
+    int (*allowed)(int, int, int, const void *, socklen_t) = real.setsockopt;
+    real.setsockopt = end_it_then;
+    worker_gather(&set);
+    real.setsockopt = allowed;
+    assert_false(gathers());
+    come(VISITORS);
+    assert_in_range(left_at(1), 1, VISITORS - 1);
+}
+
 /* Anybody may have written it. */
 static void garbage_is_survived(void **state) {
     (void)state;
@@ -702,6 +941,9 @@ int main(void) {
         A_TEST(not_where_one_at_a_time_waits),
         A_TEST(not_edge_triggered),
         A_TEST(not_without_thieves),
+        A_TEST(not_where_anything_is_unusual),
+        A_TEST(not_who_has_confined_itself),
+        A_TEST(nor_does_such_a_one_end_it),
         A_TEST(who_finds_nothing_deals_them_out_again),
         A_TEST(who_only_asks_does_not),
         A_TEST(nor_who_finds_somebody),
@@ -710,6 +952,13 @@ int main(void) {
         A_TEST(who_was_on_the_way_is_looked_for),
         A_TEST(who_keeps_them_takes_one_for_each_wait),
         A_TEST(who_serves_them_one_by_one_goes_on),
+        A_TEST(who_goes_on_for_long_is_not_asked),
+        A_TEST(until_it_waits),
+        A_TEST(or_only_asks),
+        A_TEST(not_where_another_thread_waits),
+        A_TEST(nor_where_a_child_may),
+        A_TEST(not_from_its_own),
+        A_TEST(nor_where_it_is_over),
         A_TEST(what_all_share_is_not_stolen),
         A_TEST(nor_is_what_is_left_at_home),
         A_TEST(one_that_is_almost_full_is_not_all),
@@ -725,6 +974,7 @@ int main(void) {
         A_TEST(who_claims_a_shard_tells_the_kernel_again),
         A_TEST(not_where_a_queue_is_short),
         A_TEST(not_once_the_server_chose_itself),
+        A_TEST(who_tells_late_looks_again),
         A_TEST(garbage_is_survived),
         A_TEST(not_where_the_server_chooses_itself),
     };
