@@ -92,7 +92,8 @@ RARE static void unregister_until_wait(struct watch *watch, const struct shard_s
     struct instance *instance = watch->instance;
     if (!guard_enter())
         return;
-    if (atomic_load(&watch->set) == set && !instance_may_be_shared(instance)) {
+    if (atomic_load(&watch->set) == set && instance_is_mine(instance) &&
+        !instance_may_be_shared(instance)) {
         watch->seen_generation = 0;
         atomic_store(&instance->work, WORK);
         if (!atomic_load(&instance->waiting))

@@ -127,7 +127,10 @@ enum served serial_served(const struct instance *instance) {
 }
 
 void serial_note_looked(bool found) {
-    this_thread.in_a_row += found;
+    if (!found)
+        this_thread.in_a_row = 0;
+    else if (this_thread.in_a_row < IN_A_ROW)
+        this_thread.in_a_row++;
     this_thread.skips = found ? 0 : 2 * this_thread.skips + 1;
     if (this_thread.skips > SKIPS_MOST)
         this_thread.skips = SKIPS_MOST;
@@ -135,7 +138,7 @@ void serial_note_looked(bool found) {
 }
 
 bool serial_goes_on_for_long(void) {
-    return this_thread.in_a_row >= IN_A_ROW;
+    return this_thread.in_a_row == IN_A_ROW;
 }
 
 bool serial_is_to_pass_on(const struct watch *watch) {

@@ -125,7 +125,7 @@ static int take_gathered(const struct shard *own, struct watch *watch,
         return fd;
     }
     serial_note_looked(fd >= 0);
-    if (serial_goes_on_for_long())
+    if (fd >= 0 && serial_goes_on_for_long())
         gather_step_aside(watch);
     return fd;
 }

@@ -574,6 +574,22 @@ static void who_goes_on_for_long_is_not_asked(void **state) {
     assert_int_equal(left_at(0), 0);
 }
 
+/* After that it looks every other time. */
+static void but_who_looked_in_vain_meanwhile(void **state) {
+    (void)state;
+    gather();
+    come(6);
+    other_goes_on(3);
+    assert_int_equal(left_at(0), 1);
+    assert_int_equal(other_takes(), -1);
+    come(3);
+    other_serves();
+    assert_int_equal(other_takes(), -1);
+    other_serves();
+    other_serves();
+    assert_true(is_asked(0));
+}
+
 static void until_it_waits(void **state) {
     (void)state;
     gather();
@@ -614,6 +630,8 @@ static void not_where_another_thread_waits(void **state) {
     assert_true(is_asked(0));
     atomic_store(&watch_current->waiting, 0);
     left_at(0);
+    assert_int_equal(other_takes(), -1); /* and is going to wait itself */
+    assert_true(is_asked(0));
 }
 
 /* Nor would a child that waits there too. */
@@ -626,6 +644,10 @@ static void nor_where_a_child_may(void **state) {
     other_serves();
     assert_true(is_asked(0));
     watch_current->forks++;
+    watch_current->pid++; /* or this is it */
+    other_serves();
+    assert_true(is_asked(0));
+    watch_current->pid--;
     left_at(0);
 }
 
@@ -953,6 +975,7 @@ int main(void) {
         A_TEST(who_keeps_them_takes_one_for_each_wait),
         A_TEST(who_serves_them_one_by_one_goes_on),
         A_TEST(who_goes_on_for_long_is_not_asked),
+        A_TEST(but_who_looked_in_vain_meanwhile),
         A_TEST(until_it_waits),
         A_TEST(or_only_asks),
         A_TEST(not_where_another_thread_waits),
