@@ -86,14 +86,14 @@ void gather_end(struct instance *instance) {
 }
 
 /* Before it waits again it is registered anew, and told of what is there. Another thread that waits
- * in the instance now, or has looked already what there is to do, needs the registration: one that
- * comes later does that first. */
+ * in the instance now, or has looked already what there is to do, needs the registration: so that
+ * is asked last, and one that comes later does that first. */
 RARE static void unregister_until_wait(struct watch *watch, const struct shard_set *set) {
-    struct instance *instance = watch->instance;
     if (!guard_enter())
         return;
-    if (atomic_load(&watch->set) == set && instance_is_mine(instance) &&
-        !instance_may_be_shared(instance)) {
+    struct instance *instance = watch->instance;
+    if (atomic_load(&watch->set) == set && instance == watch_current && watch->home &&
+        instance_is_mine(instance)) {
         watch->seen_generation = 0;
         atomic_store(&instance->work, WORK);
         if (!atomic_load(&instance->waiting))
@@ -102,10 +102,15 @@ RARE static void unregister_until_wait(struct watch *watch, const struct shard_s
     guard_leave();
 }
 
+/* Only in an instance of the library's own, behind poll() and select(): in one of the server's a
+ * child may wait, or it is waited for through another, and then no wait registers it anew. The
+ * owner of shard 0 stays first in its line. */
 void gather_step_aside(struct watch *watch) {
     const struct shard_set *set = atomic_load(&watch->set);
+    const struct instance *instance = watch->instance;
     if (LIKELY(!bits_has(&watch->registered, 0)) || !set || !set_gathers(set) || !watch->home ||
-        watch->instance != watch_current)
+        !instance->is_own || watch->frozen || local_is_confined() ||
+        atomic_load(&instance->waiting))
         return;
     int saved = errno;
     unregister_until_wait(watch, set);

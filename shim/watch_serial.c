@@ -35,7 +35,7 @@ static _Thread_local struct {
     bool holds;             /* so it is, and each keeps it for some time */
     int trust, trusted;     /* times that it is not asked whether it has closed the last; left */
     int skips, left;        /* times that it does not look, of which are left */
-    int in_a_row;           /* times that it looked and found one, since its wait */
+    int in_a_row;           /* it looked and found one, up to IN_A_ROW, since its wait */
     struct since passed_on; /* it looked at what it leaves */
     uint64_t passed_on_ms;
 } this_thread;

@@ -553,6 +553,7 @@ static bool is_asked(int shard) {
 /* The first for a wait, one time in vain, and then so many one after another. */
 static void other_goes_on(int count) {
     other_is_told();
+    watch_current->is_own = true; /* as it is where the server waits with poll() */
     other_serves();
     other_takes();
     other_is_told();
@@ -634,17 +635,17 @@ static void not_where_another_thread_waits(void **state) {
     assert_true(is_asked(0));
 }
 
-/* Nor would a child that waits there too. */
-static void nor_where_a_child_may(void **state) {
+/* Nor would a child that waits in the server's instance too, nor whoever waits for that. */
+static void nor_where_others_may(void **state) {
     (void)state;
     gather();
     come(7);
     other_goes_on(3);
-    watch_current->forks--; /* since then there was one */
+    watch_current->is_own = false;
     other_serves();
     assert_true(is_asked(0));
-    watch_current->forks++;
-    watch_current->pid++; /* or this is it */
+    watch_current->is_own = true;
+    watch_current->pid++; /* or this is the child */
     other_serves();
     assert_true(is_asked(0));
     watch_current->pid--;
@@ -979,7 +980,7 @@ int main(void) {
         A_TEST(until_it_waits),
         A_TEST(or_only_asks),
         A_TEST(not_where_another_thread_waits),
-        A_TEST(nor_where_a_child_may),
+        A_TEST(nor_where_others_may),
         A_TEST(not_from_its_own),
         A_TEST(nor_where_it_is_over),
         A_TEST(what_all_share_is_not_stolen),
