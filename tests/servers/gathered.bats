@@ -87,13 +87,13 @@ shares_are_even() {
 }
 
 # empty_accepts MODE: sets EMPTY to how many accepts of a gunicorn worker, of a hundred, find nobody although there is always
-# somebody.
+# somebody. Not of the first one, whose own queue may be the one that all share.
 empty_accepts() {
   local tracer pid
   [[ -z $MASTER ]] || stop_server
   start_server gunicorn_sync "$@"
   drive --count 400 --parallel 32
-  pid=$(workers | head -n 1)
+  pid=$(workers | tail -n 1)
   strace -qq -e trace=accept,accept4 -o "$DIRECTORY/accepts" -p "$pid" 3>&- &
   tracer=$!
   eventually 5 is_traced "$pid"
@@ -104,9 +104,19 @@ empty_accepts() {
   EMPTY=$(awk '/EAGAIN/ { empty++ } END { if (NR > 100) printf "%d", 100 * empty / NR }' "$DIRECTORY/accepts")
 }
 
-few_are_empty() {
-  check_number "$EMPTY" '<=' "$1" "of a hundred accepts find nobody"
+# Some accepts of a plain server find nobody too: those of workers whom the herd has woken when there was a pause.
+empty_without_and_with() {
+  empty_accepts stock
+  EMPTY_WITHOUT=$EMPTY
+  empty_accepts reuseport
 }
 
-@test "gunicorn under full load: an accept finds somebody, stock" { in_five_attempts "empty_accepts stock" "few_are_empty 5"; }
-@test "gunicorn under full load: an accept finds somebody, reuseport" { in_five_attempts "empty_accepts reuseport" "few_are_empty 10"; }
+# What the herd costs the plain one in a bad hour is no excuse.
+hardly_more_are_empty() {
+  local allowed=$((20 + (EMPTY_WITHOUT < 10 ? EMPTY_WITHOUT : 10)))
+  check_number "$EMPTY" '<=' "$allowed" "of a hundred accepts find nobody; $EMPTY_WITHOUT without the library"
+}
+
+@test "gunicorn under full load: an accept finds somebody, as without the library" {
+  in_five_attempts empty_without_and_with hardly_more_are_empty
+}
