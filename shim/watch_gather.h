@@ -24,7 +24,8 @@ RARE void gather_begin(const struct watch *watch, const struct shard_set *set);
 RARE void gather_end(struct instance *instance);
 
 /* The worker goes on without a wait, and until the next it is not among those whom the kernel asks
- * for each new connection whether they sleep. errno is kept. */
+ * for each new connection whether they sleep; where it waits with poll() or select(), and nobody
+ * else does so in its place. errno is kept. */
 void gather_step_aside(struct watch *watch);
 
 /* A worker leaves the set: those who are left may be at work for long, or be nobody. True: it was

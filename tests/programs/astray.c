@@ -158,8 +158,10 @@ static void crowd(char **arguments) {
 static bool is_out_of_place(int number, int count, const struct epoll_event *event) {
     if (count == 1 && event->data.u64 == (uint64_t)number)
         return false;
-    say("at listener %d: %d events, of %d, %s", number, count,
-        count == 1 ? (int)event->data.u64 : -1, count < 0 ? strerror(errno) : "in order");
+    if (count == 1)
+        say("at listener %d: an event of listener %d", number, (int)event->data.u64);
+    else
+        say("at listener %d: %s", number, count < 0 ? strerror(errno) : "nothing");
     return true;
 }
 

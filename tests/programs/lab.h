@@ -81,7 +81,7 @@ static inline const char *outcome(int result) {
 
 /* ---- sockets ---- */
 
-/* Where the sockets below are bound, and where they are dialled. */
+/* Where the IPv4 sockets below are bound, and where they are dialled. */
 static in_addr_t lab_host = INADDR_LOOPBACK;
 
 /* From now on an address of 127.0.0.0/8 that no other running program has: whoever dials a port
