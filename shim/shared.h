@@ -78,7 +78,7 @@ enum gathering {
     GATHERS_NOT,     /* to any shard again */
     GATHERS_REFUSED, /* the kernel would not choose it, or the server chooses itself */
     GATHERS_DRAINS,  /* to any shard, and shard 0, which was almost full, is emptied first */
-    GATHERS          /* to shard 0, while all workers are at work */
+    GATHERS          /* to shard 0, while most workers are at work */
 };
 
 /* How often something was done since ... */

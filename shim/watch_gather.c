@@ -43,12 +43,12 @@ static bool may_gather(const struct watch *watch, const struct shard_set *set) {
            !set_blocks(set, watch->own, watch->fd);
 }
 
-/* Who goes to sleep meanwhile has not seen it. To look for him once more would be no better: he may
- * have gone to work since, and believe that it is done. */
+/* Who sleeps meanwhile is woken for what comes to shard 0, as it was of one queue; whoever does not
+ * watch that yet is told to, the first time. */
 void gather_begin(const struct watch *watch, const struct shard_set *set) {
     int saved = errno;
-    if (may_gather(watch, set) && worker_all_at_work(set, watch->home) &&
-        !is_filled(watch->fd, ROOMY_QUARTERS) && worker_may_gather(set)) {
+    if (may_gather(watch, set) && worker_few_wait(set) && !is_filled(watch->fd, ROOMY_QUARTERS) &&
+        worker_may_gather(set)) {
         gather_sweep_again(set);
         worker_gather(set);
     }
@@ -74,15 +74,25 @@ bool gather_leave(const struct shard_set *set) {
     return may_leave;
 }
 
-void gather_end(struct instance *instance) {
+static void end(const struct instance *instance, bool even_if_few_wait) {
     int saved = errno;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !gather_leave(set))
+        if (!set || !set_gathers(set))
             continue;
-        tell_of_leavings(watch);
+        bool goes_on = !even_if_few_wait && !worker_many_wait(set);
+        if (goes_on || gather_leave(set))
+            tell_of_leavings(watch);
     }
     errno = saved;
+}
+
+void gather_end(struct instance *instance) {
+    end(instance, true);
+}
+
+void gather_end_if_many_wait(struct instance *instance) {
+    end(instance, false);
 }
 
 /* Before it waits again it is registered anew, and told of what is there. Another thread that waits
@@ -94,7 +104,7 @@ RARE static void unregister_until_wait(struct watch *watch, const struct shard_s
     struct instance *instance = watch->instance;
     if (atomic_load(&watch->set) == set && instance == watch_current && watch->home &&
         instance_is_mine(instance)) {
-        watch->seen_generation = 0;
+        watch->is_aside = true;
         atomic_store(&instance->work, WORK);
         if (!atomic_load(&instance->waiting))
             shards_unregister(watch, 0);

@@ -1,10 +1,13 @@
 /*
- * watch gather: one queue while all are at work.
+ * watch gather: one queue while most are at work.
  *
  * With a queue for each, whoever becomes free first is to take who came first, but nobody knows
- * which queue that is in. So while all workers are at work, each with one connection and for some
- * time, new ones go to shard 0, which all of them watch, and are taken from there in their order by
- * one call each. The first that finds nothing and is going to sleep has them dealt out again.
+ * which queue that is in. So once no more than a quarter of the workers wait, each of the others
+ * with one connection and for some time, new ones go to shard 0, which all of them watch, and are
+ * taken from there in their order by one call each. Who waits is woken for it as it is of one
+ * queue. Whoever finds nothing, is going to sleep, and sees that more than half of them do has new
+ * ones dealt out again: were it the first, a burst would change that all the time, and where there
+ * are more workers than CPUs, one that was woken and has no CPU yet seems to wait.
  *
  * Only for servers that serve one connection at a time: of others nobody knows how soon they come,
  * and a queue for each spares them each other's locks. And never is anything lost by it: whoever is
@@ -19,9 +22,11 @@
 /* The worker has taken a connection that will keep it for some time. errno is kept. */
 RARE void gather_begin(const struct watch *watch, const struct shard_set *set);
 
-/* The worker was told of nothing, and is going to sleep: no set that the instance waits for gathers
- * any longer, and whoever waits is told of what the last ones have left. errno is kept. */
+/* The worker was told of nothing, and is going to sleep: whoever waits is told of what the last
+ * ones have left, and no set that the instance waits for gathers any longer; the other one leaves
+ * those where half of the workers or more are at work. errno is kept. */
 RARE void gather_end(struct instance *instance);
+RARE void gather_end_if_many_wait(struct instance *instance);
 
 /* The worker goes on without a wait, and until the next it is not among those whom the kernel asks
  * for each new connection whether they sleep; where it waits with poll() or select(), and nobody

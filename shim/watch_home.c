@@ -193,6 +193,12 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
             sync_shard(watch, set, i, bits_has(&view, i));
 }
 
+/* Where the kernel refuses that now, at the next wait. */
+static void come_back(struct watch *watch, const struct shard_set *set) {
+    sync_shard(watch, set, 0, true);
+    watch->is_aside = !bits_has(&watch->registered, 0);
+}
+
 static bool is_time_to_retry(struct watch *watch) {
     if (!watch->retry)
         return false;
@@ -215,8 +221,12 @@ static void sync_claims(struct watch *watch, struct shard_set *set) {
     uint32_t generation = atomic_load(&set->shared->generation);
     uint32_t concurrent = atomic_load(&set->shared->concurrent);
     move_to_own_home(watch, set, generation);
-    if (!is_due(watch, set, generation, concurrent))
+    if (!is_due(watch, set, generation, concurrent)) {
+        if (watch->is_aside)
+            come_back(watch, set);
         return;
+    }
+    watch->is_aside = false;
     watch->seen_generation = generation;
     watch->seen_concurrent = concurrent;
     look_again(watch, set);

@@ -104,18 +104,32 @@ static bool has_closed_it(void) {
     return is_so;
 }
 
-bool serial_may_look(const struct watch *watch) {
-    if (!goes_on(watch))
-        return false;
-    this_thread.tried = true;
-    if (this_thread.left > 0) {
-        this_thread.left--;
-        return false;
-    }
+/* Since it took its last, which is closed. */
+static bool has_served_it(void) {
     uint64_t took_us = this_thread.at_us ? clock_us() - this_thread.at_us : 0;
     this_thread.is_serial = took_us >= SERVES_US && has_closed_it();
     this_thread.holds = this_thread.is_serial && took_us >= HOLDS_US;
     return this_thread.is_serial;
+}
+
+static bool note_try(const struct watch *watch) {
+    bool is_without_wait = goes_on(watch);
+    this_thread.tried |= is_without_wait;
+    return is_without_wait;
+}
+
+bool serial_is_to_look(void) {
+    bool skips = this_thread.left > 0;
+    this_thread.left -= skips;
+    return !skips;
+}
+
+bool serial_goes_on(const struct watch *watch) {
+    return note_try(watch) && has_served_it();
+}
+
+bool serial_may_look(const struct watch *watch) {
+    return note_try(watch) && serial_is_to_look() && has_served_it();
 }
 
 enum served serial_served(const struct instance *instance) {

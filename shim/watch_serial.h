@@ -26,6 +26,11 @@ void serial_note_at_home(const struct watch *watch, const struct shard_set *set)
  * shards. errno is kept. */
 bool serial_may_look(const struct watch *watch);
 
+/* The same in two steps: whether it serves one after another, and is to have what all share; and
+ * whether it is to look at the neighbours' too. */
+bool serial_goes_on(const struct watch *watch);
+bool serial_is_to_look(void);
+
 /* It did; and was there one? Where there was none it seldom looks again. */
 void serial_note_looked(bool found);
 

@@ -101,32 +101,44 @@ static int sweep(const struct shard *own, struct watch *watch, const struct acce
 
 /* Where it is empty, what was to be emptied is. */
 static int take_first_or_any(const struct shard *own, struct watch *watch,
-                             const struct accept_call *call) {
+                             const struct accept_call *call, bool looks_beside) {
     int fd = take_first(own, watch, call);
     if (fd >= 0 || errno != EAGAIN)
         return fd;
     set_drain(own->set, false);
     fd = take_home(own, watch, call);
-    return fd >= 0 || errno != EAGAIN ? fd : take_from_neighbours(own, watch, call);
+    return fd >= 0 || errno != EAGAIN || !looks_beside ? fd
+                                                       : take_from_neighbours(own, watch, call);
 }
 
-/* All are at work, and what is new is in the first shard: whoever comes takes that. */
-static int take_gathered(const struct shard *own, struct watch *watch,
-                         const struct accept_call *call) {
-    bool is_first = !is_served(watch);
-    if (!is_first && !serial_may_look(watch))
-        return take_home(own, watch, call);
+static int take_first_of_all(const struct shard *own, struct watch *watch,
+                             const struct accept_call *call, bool looks_beside) {
     int fd = sweep(own, watch, call);
-    if (fd < 0 && take_is_empty(errno))
-        fd = take_first_or_any(own, watch, call);
-    if (is_first) {
-        if (fd < 0 && errno == EAGAIN)
-            turns_count_empty(watch, own->set);
-        return fd;
-    }
-    serial_note_looked(fd >= 0);
+    return fd < 0 && take_is_empty(errno) ? take_first_or_any(own, watch, call, looks_beside) : fd;
+}
+
+/* Without a wait between: what all share it tries each time, as it costs one call. */
+static int take_one_more(const struct shard *own, struct watch *watch,
+                         const struct accept_call *call) {
+    if (!serial_goes_on(watch))
+        return take_home(own, watch, call);
+    bool looks_beside = serial_is_to_look();
+    int fd = take_first_of_all(own, watch, call, looks_beside);
+    if (looks_beside || fd >= 0)
+        serial_note_looked(fd >= 0);
     if (fd >= 0 && serial_goes_on_for_long())
         gather_step_aside(watch);
+    return fd;
+}
+
+/* Many are at work, and what is new is in the first shard: whoever comes takes that. */
+static int take_gathered(const struct shard *own, struct watch *watch,
+                         const struct accept_call *call) {
+    if (is_served(watch))
+        return take_one_more(own, watch, call);
+    int fd = take_first_of_all(own, watch, call, true);
+    if (fd < 0 && errno == EAGAIN)
+        turns_count_empty(watch, own->set);
     return fd;
 }
 

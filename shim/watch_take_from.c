@@ -90,7 +90,7 @@ HOT static void note_home(struct watch *watch, const struct shard_set *set, int 
     usual_note(watch, set, home);
 }
 
-/* From the shard that all share while all are at work. */
+/* From the shard that all share while most are at work. */
 static void note_gathered(struct watch *watch, const struct shard_set *set) {
     atomic_store_explicit(&watch->served, true, memory_order_relaxed);
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);

@@ -78,11 +78,11 @@ HOT static int wait_standing_back(struct instance *instance, struct wait_call *c
     return count;
 }
 
-/* Whoever finds something does not sleep, and then all are at work still. */
+/* Whoever finds something does not sleep, and then as many are at work as before. */
 RARE static int ask_gathering(struct instance *instance, struct wait_call *call) {
     int count = again_may_sleep(call) ? again_look(call) : 0;
     if (count == 0 && again_may_sleep(call))
-        gather_end(instance);
+        gather_end_if_many_wait(instance);
     return count;
 }
 
@@ -105,7 +105,7 @@ static void note_absence(struct instance *instance, uint64_t now) {
     held_note_wait(instance, was_away);
 }
 
-/* Whether some set gathers what is new, as all are at work. */
+/* Whether some set gathers what is new, as most are at work. */
 HOT static bool note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
     int waiting = atomic_load_explicit(&instance->waiting, memory_order_relaxed); /* this one too */

@@ -103,17 +103,31 @@ static bool is_at_work(const struct shard_set *set, int shard) {
            !worker_is_shared(set, shard);
 }
 
-bool worker_all_at_work(const struct shard_set *set, int home) {
-    int count = 0;
-    for (int step = 1; step <= set->count; step++) {
-        int i = (home + step) % set->count;
-        if (!set_is_listening(set, i))
-            continue;
-        if (!is_at_work(set, i))
-            return false;
-        count++;
-    }
-    return count > 1;
+/* Of how many shards that listen the owner waits. */
+struct waiting {
+    int count, of;
+};
+
+static struct waiting count_waiting(const struct shard_set *set) {
+    struct waiting waiting = {0};
+    for (int i = 0; i < set->count; i++)
+        if (set_is_listening(set, i)) {
+            waiting.of++;
+            waiting.count += !is_at_work(set, i);
+        }
+    return waiting;
+}
+
+enum { FEW_PART = 4, MANY_PART = 2 };
+
+bool worker_few_wait(const struct shard_set *set) {
+    struct waiting waiting = count_waiting(set);
+    return waiting.of > 1 && waiting.count * FEW_PART <= waiting.of;
+}
+
+bool worker_many_wait(const struct shard_set *set) {
+    struct waiting waiting = count_waiting(set);
+    return waiting.count * MANY_PART > waiting.of;
 }
 
 /* Where several sit they take turns with the thieves, although they are there: a steal tells

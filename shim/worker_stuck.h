@@ -27,10 +27,14 @@ void worker_is_gone(const struct shard_set *set, int shard);
  * in its wait, nobody has taken from the shard since it began that, and nobody sits there too. */
 bool worker_is_first_in_line(const struct shard_set *set, int shard);
 
-/* Whether several shards listen, and none of their owners waits, as far as anybody knows; but for
- * such as are stuck in it. `home` is looked at last. False where others sit at an owner's: nobody
- * knows. */
-bool worker_all_at_work(const struct shard_set *set, int home);
+/*
+ * Whether several shards listen, and the owners of a quarter of them at the most wait; and whether
+ * those of more than half do. As far as anybody knows: of one that is stuck in its wait it is
+ * thought that it does not, where others take from its shard, and of one beside whom others sit
+ * that it does.
+ */
+bool worker_few_wait(const struct shard_set *set);
+bool worker_many_wait(const struct shard_set *set);
 
 /* Whether somebody may tell the kernel to gather new connections: not often. */
 bool worker_may_gather(const struct shard_set *set);

@@ -1,5 +1,5 @@
 /*
- * gather: one queue while all are at work, each with one connection and for some time. The test is
+ * gather: one queue while most are at work, each with one connection and for some time. The test is
  * the worker of shard 0, and of the one of shard 1 it says what it is doing; nobody waits at the
  * third.
  */
@@ -57,6 +57,10 @@ static bool has_gathered(void) {
 
 static void other_goes_to_work(void) {
     worker_goes_to_work(&set, 1, now_us / 1000);
+}
+
+static void other_waits(void) {
+    worker_is_there(&set, 1);
 }
 
 static int wait_for(int milliseconds) {
@@ -388,6 +392,7 @@ static int note_told(int fd, int level, int name, const void *value, socklen_t l
 
 static bool tells_confined(void) {
     gather();
+    other_waits();
     local_confine();
     real.setsockopt = note_told;
     wait_for(1);
@@ -400,19 +405,41 @@ static void nor_does_such_a_one_end_it(void **state) {
     assert_false(child_says(tells_confined));
 }
 
-static void who_finds_nothing_deals_them_out_again(void **state) {
+static void who_finds_nothing_and_sees_many_wait_deals_them_out_again(void **state) {
     (void)state;
     gather();
+    other_waits();
     assert_int_equal(wait_for(WAIT_MS), 0);
     assert_false(gathers());
     come(VISITORS);
     assert_in_range(left_at(1), 1, VISITORS - 1);
 }
 
+/* It is woken for what comes to shard 0. */
+static void one_that_waits_alone_does_not(void **state) {
+    (void)state;
+    gather();
+    assert_int_equal(wait_for(WAIT_MS), 0);
+    assert_true(gathers());
+    come(1);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    close(accept_on(&own, listener_fd));
+    assert_true(gathers());
+}
+
+/* And with it one that waits nested in another's wait, where the kernel wakes all. */
+static void but_where_it_sleeps_elsewhere(void **state) {
+    (void)state;
+    gather();
+    watch_sleeps_elsewhere(fd_index_of(fd_entry(epfd)));
+    assert_false(gathers());
+}
+
 /* A server that asks what there is, and does something else, is at work still. */
 static void who_only_asks_does_not(void **state) {
     (void)state;
     gather();
+    other_waits();
     now_us += SERVES_US;
     assert_int_equal(wait_for(0), 0);
     assert_true(gathers());
@@ -421,6 +448,7 @@ static void who_only_asks_does_not(void **state) {
 static void nor_who_finds_somebody(void **state) {
     (void)state;
     gather();
+    other_waits();
     come(2);
     now_us += SERVES_US;
     assert_int_equal(wait_for(WAIT_MS), 1);
@@ -578,7 +606,7 @@ static void who_goes_on_for_long_is_not_asked(void **state) {
     assert_int_equal(left_at(0), 0);
 }
 
-/* After that it looks every other time. */
+/* After that it is not so many any more. */
 static void but_who_looked_in_vain_meanwhile(void **state) {
     (void)state;
     gather();
@@ -586,12 +614,44 @@ static void but_who_looked_in_vain_meanwhile(void **state) {
     other_goes_on(3);
     assert_int_equal(left_at(0), 1);
     assert_int_equal(other_takes(), -1);
-    come(3);
-    other_serves();
-    assert_int_equal(other_takes(), -1);
-    other_serves();
-    other_serves();
+    come(5);
+    for (int i = 0; i < 4; i++) /* the first of which is as one after a wait */
+        other_serves();
     assert_true(is_asked(0));
+    other_serves();
+    assert_false(is_asked(0));
+}
+
+static int count_polls;
+
+static int count_poll(struct pollfd *list, nfds_t count, int milliseconds) {
+    count_polls++;
+    return poll(list, count, milliseconds);
+}
+
+/* The shard that all share it tries each time, and those beside it every other time, as it has
+ * found nothing there. */
+static void who_looked_in_vain_tries_the_first(void **state) {
+    (void)state;
+    int (*really)(struct pollfd *, nfds_t, int) = real.poll;
+    gather();
+    come(2);
+    other_goes_on(0);
+    assert_int_equal(other_takes(), -1);
+    come(1);
+    other_is_told();
+    other_serves();
+    gather_is_to_sweep(&set); /* which has been done, so */
+    real.poll = count_poll;
+    count_polls = 0;
+    assert_int_equal(other_takes(), -1);
+    real.poll = really;
+    assert_int_equal(count_polls, 0);
+    come(2);
+    other_is_told();
+    other_serves();
+    other_serves(); /* from the first without a look beside it, or with one: it is found */
+    assert_int_equal(left_at(0), 0);
 }
 
 static void until_it_waits(void **state) {
@@ -608,6 +668,55 @@ static void until_it_waits(void **state) {
     other_is_told();
     assert_true(is_asked(0));
     left_at(0);
+}
+
+static int count_options;
+
+static int count_option(int fd, int level, int name, void *value, socklen_t *length) {
+    count_options++;
+    return getsockopt(fd, level, name, value, length);
+}
+
+/* No other shard is looked at for that, such as one that nobody owns. */
+static void and_then_costs_little(void **state) {
+    (void)state;
+    int (*really)(int, int, int, void *, socklen_t *) = real.getsockopt;
+    gather();
+    assert_return_code(set_listen(&set, 2), errno);
+    atomic_store(&set.shared->shards[2].state, SHARD_LISTENING);
+    worker_is_gone(&set, 2);
+    come(7);
+    other_goes_on(4);
+    assert_false(is_asked(0));
+    real.getsockopt = count_option;
+    count_options = 0;
+    other_is_told();
+    real.getsockopt = really;
+    assert_true(is_asked(0));
+    assert_int_equal(count_options, 0);
+    left_at(0);
+}
+
+static int refuse_to_add(int instance, int op, int fd, struct epoll_event *event) {
+    errno = ENOSPC;
+    return op == EPOLL_CTL_ADD ? -1 : epoll_ctl(instance, op, fd, event);
+}
+
+/* Should it be refused then, it is at the next one. */
+static void or_the_one_after(void **state) {
+    (void)state;
+    int (*really)(int, int, int, struct epoll_event *) = real.epoll_ctl;
+    struct epoll_event event = {0};
+    gather();
+    come(7);
+    other_goes_on(4);
+    left_at(0);
+    real.epoll_ctl = refuse_to_add;
+    assert_int_equal(wait_on(other_fd, &event, 1, 0), 0);
+    real.epoll_ctl = really;
+    assert_false(is_asked(0));
+    assert_int_equal(wait_on(other_fd, &event, 1, 0), 0);
+    assert_true(is_asked(0));
 }
 
 /* As it does when it is going to sleep; and it sees what there is. */
@@ -725,8 +834,7 @@ static void one_that_is_almost_full_is_not_all(void **state) {
 }
 
 /* The others' instances know nothing of what one was woken for alone. */
-static void whoever_waits_is_told_of_what_was_left(void **state) {
-    (void)state;
+static void tell_of_what_was_left(void (*ends)(struct instance *instance)) {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     int waiting = epoll_create1(EPOLL_CLOEXEC);
     come_to(1);
@@ -735,10 +843,22 @@ static void whoever_waits_is_told_of_what_was_left(void **state) {
     assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
     assert_int_equal(epoll_wait(waiting, &event, 1, 0), 0);
     worker_gather(&set);
-    gather_end(watch_current);
-    assert_false(gathers());
+    ends(watch_current);
     assert_int_equal(epoll_wait(waiting, &event, 1, 0), 1);
     close(waiting);
+}
+
+static void whoever_waits_is_told_of_what_was_left(void **state) {
+    (void)state;
+    tell_of_what_was_left(gather_end);
+    assert_false(gathers());
+}
+
+static void and_so_where_it_goes_on(void **state) {
+    (void)state;
+    other_goes_to_work();
+    tell_of_what_was_left(gather_end_if_many_wait);
+    assert_true(gathers());
 }
 
 /* So it is where a filter is locked, which only privileges change. */
@@ -767,6 +887,7 @@ static void who_may_not_end_it_leaves_that_to_others(void **state) {
     (void)state;
     int (*allowed)(int, int, int, const void *, socklen_t) = real.setsockopt;
     gather();
+    other_waits();
     real.setsockopt = refuse;
     assert_int_equal(wait_for(1), 0);
     real.setsockopt = allowed;
@@ -970,7 +1091,9 @@ int main(void) {
         A_TEST(not_where_anything_is_unusual),
         A_TEST(not_who_has_confined_itself),
         A_TEST(nor_does_such_a_one_end_it),
-        A_TEST(who_finds_nothing_deals_them_out_again),
+        A_TEST(who_finds_nothing_and_sees_many_wait_deals_them_out_again),
+        A_TEST(one_that_waits_alone_does_not),
+        A_TEST(but_where_it_sleeps_elsewhere),
         A_TEST(who_only_asks_does_not),
         A_TEST(nor_who_finds_somebody),
         A_TEST(the_wait_is_as_long_as_ever),
@@ -980,7 +1103,10 @@ int main(void) {
         A_TEST(who_serves_them_one_by_one_goes_on),
         A_TEST(who_goes_on_for_long_is_not_asked),
         A_TEST(but_who_looked_in_vain_meanwhile),
+        A_TEST(who_looked_in_vain_tries_the_first),
         A_TEST(until_it_waits),
+        A_TEST(and_then_costs_little),
+        A_TEST(or_the_one_after),
         A_TEST(or_only_asks),
         A_TEST(not_where_another_thread_waits),
         A_TEST(nor_where_others_may),
@@ -990,6 +1116,7 @@ int main(void) {
         A_TEST(nor_is_what_is_left_at_home),
         A_TEST(one_that_is_almost_full_is_not_all),
         A_TEST(whoever_waits_is_told_of_what_was_left),
+        A_TEST(and_so_where_it_goes_on),
         A_TEST(it_is_tried_once_where_the_kernel_refuses),
         A_TEST(who_may_not_end_it_leaves_that_to_others),
         A_TEST(what_is_ended_meanwhile_is_not_looked_at),

@@ -385,25 +385,46 @@ static void who_waits_at_a_shared_home_is_not_slow(void **state) {
     assert_true(worker_sees_slow(&set));
 }
 
-static void all_are_at_work_of_whom_nobody_waits(void **state) {
+/* As many listen, each with an owner that is at work; then so many of them wait. */
+static void let_wait(int waiting, int of) {
+    for (int i = 0; i < of; i++) {
+        atomic_store(&set.shared->shards[i].state, SHARD_LISTENING);
+        worker_is_there(&set, i);
+        if (i >= waiting)
+            worker_goes_to_work(&set, i, clock_coarse_ms());
+    }
+}
+
+static void few_are_a_quarter_and_many_more_than_half(void **state) {
     (void)state;
-    worker_goes_to_work(&set, 0, clock_coarse_ms());
-    assert_false(worker_all_at_work(&set, 0)); /* there is one alone */
-    assert_int_equal(worker_claim(&set, &none, 3), 3);
-    assert_false(worker_all_at_work(&set, 0));
-    worker_goes_to_work(&set, 3, clock_coarse_ms());
-    assert_true(worker_all_at_work(&set, 0));
-    assert_true(worker_all_at_work(&set, 3));
-    worker_is_there(&set, 0);
-    assert_false(worker_all_at_work(&set, 0));
+    for (int of = 2; of <= SHARDS; of++)
+        for (int waiting = 0; waiting <= of; waiting++) {
+            let_wait(waiting, of);
+            assert_int_equal(worker_few_wait(&set), 4 * waiting <= of);
+            assert_int_equal(worker_many_wait(&set), 2 * waiting > of);
+        }
+}
+
+static void of_one_there_are_no_few(void **state) {
+    (void)state;
+    let_wait(0, 1);
+    assert_false(worker_few_wait(&set));
+    assert_false(worker_many_wait(&set));
+}
+
+static void who_waits_is_guessed_of_some(void **state) {
+    (void)state;
+    let_wait(1, 2);
+    assert_false(worker_few_wait(&set));
     worker_took_stolen(&set, 0); /* it is stopped, or so it seems */
-    assert_true(worker_all_at_work(&set, 0));
-    worker_is_there(&set, 3);
-    assert_false(worker_all_at_work(&set, 0));
-    worker_is_gone(&set, 3);
-    assert_true(worker_all_at_work(&set, 0));
-    worker_share(&set, 3); /* of two, the other may wait */
-    assert_false(worker_all_at_work(&set, 0));
+    assert_true(worker_few_wait(&set));
+    worker_is_there(&set, 0);
+    worker_is_gone(&set, 0);
+    assert_true(worker_few_wait(&set));
+    worker_share(&set, 0); /* of two, the other may wait */
+    assert_false(worker_few_wait(&set));
+    worker_share(&set, 1);
+    assert_true(worker_many_wait(&set));
 }
 
 static void all_are_told_once_in_a_while(void **state) {
@@ -488,7 +509,9 @@ int main(void) {
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
         WITH_SET(an_owner_that_is_not_there_for_long_is_stuck),
         WITH_SET(who_waits_at_a_shared_home_is_not_slow),
-        WITH_SET(all_are_at_work_of_whom_nobody_waits),
+        WITH_SET(few_are_a_quarter_and_many_more_than_half),
+        WITH_SET(of_one_there_are_no_few),
+        WITH_SET(who_waits_is_guessed_of_some),
         WITH_SET(all_are_told_once_in_a_while),
         WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(a_worker_that_waits_beside_its_queue_is_stuck),
