@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# While all workers are at work, each with one connection, whoever comes waits in one queue, first come first served; and in a
-# queue for each as soon as somebody is idle. 4 workers of gunicorn's class sync.
+# While most workers are at work, each with one connection, whoever comes waits in one queue, first come first served; and in a
+# queue for each as soon as more than half are idle. 4 workers of gunicorn's class sync.
 
 load ../lib/bodies
 
@@ -76,6 +76,63 @@ several_are_used() { [[ $(queues | grep -cv '^0$') -ge 2 ]]; }
   in_five_attempts "drive_some 400" shares_are_even
 }
 
+# trace_workers CALLS: what all workers do of that, until stop_tracer, in $DIRECTORY/traced.
+trace_workers() {
+  local pid traced=()
+  for pid in $(workers); do
+    traced+=(-p "$pid")
+  done
+  strace -qq -e trace="$1" -o "$DIRECTORY/traced" "${traced[@]}" 3>&- &
+  TRACER=$!
+  for pid in $(workers); do
+    eventually 5 is_traced "$pid"
+  done
+}
+
+stop_tracer() {
+  kill "$TRACER"
+  wait "$TRACER" || true
+}
+
+two_are_at_work() { [[ $(established) -eq 2 ]] && waiting_altogether 0; }
+
+# serve_beside_two MODE: all come to be at work, two of them for long; sets DEALT to how often new ones are dealt out again while
+# the other two serve who comes next, and LEFT to how many are at work after that.
+serve_beside_two() {
+  local long short
+  [[ -z $MASTER ]] || stop_server
+  start_server gunicorn_sync "$@"
+  drive --count 80 --parallel 8 --busy 10,det
+  eventually 5 waiting_altogether 0
+  drive_in_background --count 2 --parallel 2 --busy 1000,det --timeout 20000
+  long=$DRIVER
+  eventually 5 two_are_at_work || fail "not two are at work: $(established)"
+  drive_in_background --count 2 --parallel 2 --busy 300,det --timeout 20000
+  short=$DRIVER
+  eventually 5 all_are_at_work || fail "not all are at work: $(established)"
+  trace_workers setsockopt
+  wait "$short"
+  eventually 5 two_are_at_work || fail "not two are at work any more: $(established)"
+  drive --count 40 --parallel 1
+  LEFT=$(established)
+  stop_tracer
+  all_answered 40
+  DEALT=$(grep -c 'SO_DETACH_REUSEPORT\|0x44' "$DIRECTORY/traced" || true)
+  wait "$long"
+}
+
+two_are_left_and_dealt() {
+  check_number "$LEFT" == 2 "still at work" && check_number "$DEALT" "$1" "$2" "times new ones are dealt out again"
+}
+
+@test "two of four are at work: the others serve who comes, stock" {
+  in_five_attempts "serve_beside_two stock" "two_are_left_and_dealt == 0"
+}
+
+@test "two of four are at work: the others serve who comes, still in one queue, reuseport" {
+  in_five_attempts "serve_beside_two reuseport" "two_are_left_and_dealt == 0"
+}
+
 drive_some() {
   drive --count "$1" --parallel 1 --with-ack
   all_answered "$1"
@@ -89,23 +146,14 @@ shares_are_even() {
 # empty_accepts MODE: sets EMPTY to how many accepts of gunicorn's workers, of a hundred, find nobody although there is always
 # somebody. Of all of them: for the one whose own queue all share, nothing could go wrong.
 empty_accepts() {
-  local tracer pid traced=()
   [[ -z $MASTER ]] || stop_server
   start_server gunicorn_sync "$@"
   drive --count 400 --parallel 32
-  for pid in $(workers); do
-    traced+=(-p "$pid")
-  done
-  strace -qq -e trace=accept,accept4 -o "$DIRECTORY/accepts" "${traced[@]}" 3>&- &
-  tracer=$!
-  for pid in $(workers); do
-    eventually 5 is_traced "$pid"
-  done
+  trace_workers accept,accept4
   drive --count 4000 --parallel 32
-  kill "$tracer"
-  wait "$tracer" || true
+  stop_tracer
   all_answered 4000
-  EMPTY=$(awk '/EAGAIN/ { empty++ } END { if (NR > 100) printf "%d", 100 * empty / NR }' "$DIRECTORY/accepts")
+  EMPTY=$(awk '/EAGAIN/ { empty++ } END { if (NR > 100) printf "%d", 100 * empty / NR }' "$DIRECTORY/traced")
 }
 
 few_are_empty() {
