@@ -128,7 +128,8 @@ bool set_gather(const struct shard_set *set, bool gathers) {
 void set_drain(const struct shard_set *set, bool drains) {
     uint32_t before = drains ? GATHERS_NOT : GATHERS_DRAINS;
     uint32_t after = drains ? GATHERS_DRAINS : GATHERS_NOT;
-    atomic_compare_exchange_strong(&set->shared->gathers, &before, after);
+    if (atomic_load(&set->shared->gathers) == before)
+        atomic_compare_exchange_strong(&set->shared->gathers, &before, after);
 }
 
 bool set_has_gathered(const struct shard_set *set) {

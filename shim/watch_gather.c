@@ -74,14 +74,19 @@ bool gather_leave(const struct shard_set *set) {
     return may_leave;
 }
 
+/* Not where this one would not be woken for what comes to shard 0: the policy may have changed, or
+ * the kernel may have refused the registration. */
+static bool goes_on(const struct watch *watch, const struct shard_set *set) {
+    return bits_has(&watch->registered, 0) && !worker_many_wait(set);
+}
+
 static void end(const struct instance *instance, bool even_if_few_wait) {
     int saved = errno;
     WATCHES_OF (watch, instance) {
         const struct shard_set *set = atomic_load(&watch->set);
-        if (!set || !set_gathers(set))
+        if (!set || !set_gathers(set) || !may_tell_kernel())
             continue;
-        bool goes_on = !even_if_few_wait && !worker_many_wait(set);
-        if (goes_on || gather_leave(set))
+        if ((!even_if_few_wait && goes_on(watch, set)) || gather_leave(set))
             tell_of_leavings(watch);
     }
     errno = saved;

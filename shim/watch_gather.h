@@ -22,10 +22,12 @@
 /* The worker has taken a connection that will keep it for some time. errno is kept. */
 RARE void gather_begin(const struct watch *watch, const struct shard_set *set);
 
-/* The worker was told of nothing, and is going to sleep: whoever waits is told of what the last
- * ones have left, and no set that the instance waits for gathers any longer; the other one leaves
- * those where half of the workers or more are at work. errno is kept. */
+/* The worker was told of nothing, and is going to sleep: no set that the instance waits for gathers
+ * any longer, and whoever waits is told of what the last ones have left. errno is kept. */
 RARE void gather_end(struct instance *instance);
+
+/* The same, but a set goes on gathering where no more than half of its workers wait, and this one
+ * is woken for its shard 0. */
 RARE void gather_end_if_many_wait(struct instance *instance);
 
 /* The worker goes on without a wait, and until the next it is not among those whom the kernel asks

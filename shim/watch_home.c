@@ -193,10 +193,11 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
             sync_shard(watch, set, i, bits_has(&view, i));
 }
 
-/* Where the kernel refuses that now, at the next wait. */
+/* Where the kernel refuses that, it is tried at the next wait. */
 static void come_back(struct watch *watch, const struct shard_set *set) {
-    sync_shard(watch, set, 0, true);
-    watch->is_aside = !bits_has(&watch->registered, 0);
+    if (watch->home) /* else it has come to own that since */
+        sync_shard(watch, set, 0, true);
+    watch->is_aside = watch->home && !bits_has(&watch->registered, 0);
 }
 
 static bool is_time_to_retry(struct watch *watch) {

@@ -106,7 +106,8 @@ static int take_first_or_any(const struct shard *own, struct watch *watch,
     if (fd >= 0 || errno != EAGAIN)
         return fd;
     set_drain(own->set, false);
-    fd = take_home(own, watch, call);
+    if (choice_home(own, watch))
+        fd = take_home(own, watch, call);
     return fd >= 0 || errno != EAGAIN || !looks_beside ? fd
                                                        : take_from_neighbours(own, watch, call);
 }
@@ -117,7 +118,7 @@ static int take_first_of_all(const struct shard *own, struct watch *watch,
     return fd < 0 && take_is_empty(errno) ? take_first_or_any(own, watch, call, looks_beside) : fd;
 }
 
-/* Without a wait between: what all share it tries each time, as it costs one call. */
+/* Without a wait between: what all share it tries each time, which costs less than a wait. */
 static int take_one_more(const struct shard *own, struct watch *watch,
                          const struct accept_call *call) {
     if (!serial_goes_on(watch))

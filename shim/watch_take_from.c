@@ -152,8 +152,12 @@ HOT int take_home(const struct shard *own, struct watch *watch, const struct acc
 }
 
 int take_first(const struct shard *own, struct watch *watch, const struct accept_call *call) {
+    bool is_after_sleep = take_is_first_after_sleep(watch);
     int fd = take(own, 0, call);
-    if (fd >= 0)
-        note_gathered(watch, own->set);
+    if (fd < 0)
+        return fd;
+    note_gathered(watch, own->set);
+    if (is_after_sleep && watch->home) /* those who sleep take turns */
+        turns_count_stolen(watch, own->set, 0);
     return fd;
 }

@@ -103,30 +103,43 @@ static bool is_at_work(const struct shard_set *set, int shard) {
            !worker_is_shared(set, shard);
 }
 
-/* Of how many shards that listen the owner waits. */
+/* Of how many shards that listen, and that somebody owns, the owner waits. */
 struct waiting {
     int count, of;
 };
 
-static struct waiting count_waiting(const struct shard_set *set) {
+/* Longer than it takes that some others are worth waiting for. */
+enum { LONG_MS = 1000 };
+
+/* It was not there for long: stuck, or killed, which leaves no word. */
+static bool is_away_for_long(const struct shared_shard *its, uint32_t now) {
+    return is_older(&its->at_work_since, now, LONG_MS) ||
+           is_older(&its->stolen_since, now, LONG_MS);
+}
+
+static struct waiting count_waiting(const struct shard_set *set, bool with_long_away) {
     struct waiting waiting = {0};
-    for (int i = 0; i < set->count; i++)
-        if (set_is_listening(set, i)) {
-            waiting.of++;
-            waiting.count += !is_at_work(set, i);
-        }
+    uint32_t now = milliseconds();
+    for (int i = 0; i < set->count; i++) {
+        const struct shared_shard *its = shard_of(set, i);
+        if (!set_is_listening(set, i) || atomic_load(&its->at_work_since) == GAVE_BACK ||
+            (!with_long_away && is_away_for_long(its, now)))
+            continue;
+        waiting.of++;
+        waiting.count += !is_at_work(set, i);
+    }
     return waiting;
 }
 
 enum { FEW_PART = 4, MANY_PART = 2 };
 
 bool worker_few_wait(const struct shard_set *set) {
-    struct waiting waiting = count_waiting(set);
-    return waiting.of > 1 && waiting.count * FEW_PART <= waiting.of;
+    struct waiting waiting = count_waiting(set, true);
+    return waiting.of > 1 && waiting.count * FEW_PART <= waiting.of && !worker_many_wait(set);
 }
 
 bool worker_many_wait(const struct shard_set *set) {
-    struct waiting waiting = count_waiting(set);
+    struct waiting waiting = count_waiting(set, false);
     return waiting.count * MANY_PART > waiting.of;
 }
 

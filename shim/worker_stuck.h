@@ -28,10 +28,10 @@ void worker_is_gone(const struct shard_set *set, int shard);
 bool worker_is_first_in_line(const struct shard_set *set, int shard);
 
 /*
- * Whether several shards listen, and the owners of a quarter of them at the most wait; and whether
- * those of more than half do. As far as anybody knows: of one that is stuck in its wait it is
- * thought that it does not, where others take from its shard, and of one beside whom others sit
- * that it does.
+ * Whether several shards have owners, and no more than a quarter of them wait, nor many; and
+ * whether many do, which are more than half, not counting those at work for a second: they may be
+ * dead. As far as anybody knows: of one that is stuck in its wait it is thought that it does not,
+ * where others take from its shard, and of one beside whom others sit that it does.
  */
 bool worker_few_wait(const struct shard_set *set);
 bool worker_many_wait(const struct shard_set *set);

@@ -405,6 +405,24 @@ static void nor_does_such_a_one_end_it(void **state) {
     assert_false(child_says(tells_confined));
 }
 
+static int note_poll(struct pollfd *list, nfds_t count, int milliseconds) {
+    has_told_kernel = true;
+    return poll(list, count, milliseconds);
+}
+
+static bool looks_confined(void) {
+    gather();
+    local_confine();
+    real.poll = note_poll;
+    wait_for(1);
+    return has_told_kernel || !gathers();
+}
+
+static void nor_does_it_look_what_is_left(void **state) {
+    (void)state;
+    assert_false(child_says(looks_confined));
+}
+
 static void who_finds_nothing_and_sees_many_wait_deals_them_out_again(void **state) {
     (void)state;
     gather();
@@ -425,6 +443,16 @@ static void one_that_waits_alone_does_not(void **state) {
     assert_int_equal(wait_for(WAIT_MS), 1);
     close(accept_on(&own, listener_fd));
     assert_true(gathers());
+}
+
+/* Where it is not, as the policy has changed, or the kernel has refused it, nothing is for it. */
+static void but_one_that_does_not_watch_the_first(void **state) {
+    (void)state;
+    gather();
+    bits_remove(&its_watch()->registered, 0);
+    gather_end_if_many_wait(watch_current);
+    assert_false(gathers());
+    bits_add(&its_watch()->registered, 0);
 }
 
 /* And with it one that waits nested in another's wait, where the kernel wakes all. */
@@ -647,11 +675,15 @@ static void who_looked_in_vain_tries_the_first(void **state) {
     assert_int_equal(other_takes(), -1);
     real.poll = really;
     assert_int_equal(count_polls, 0);
-    come(2);
+    come(1);
     other_is_told();
     other_serves();
-    other_serves(); /* from the first without a look beside it, or with one: it is found */
-    assert_int_equal(left_at(0), 0);
+    real.poll = count_poll;
+    gather_is_to_sweep(&set);
+    count_polls = 0;
+    assert_int_equal(other_takes(), -1);
+    real.poll = really;
+    assert_int_equal(count_polls, 1);
 }
 
 static void until_it_waits(void **state) {
@@ -717,6 +749,19 @@ static void or_the_one_after(void **state) {
     assert_false(is_asked(0));
     assert_int_equal(wait_on(other_fd, &event, 1, 0), 0);
     assert_true(is_asked(0));
+}
+
+/* Where all claims are looked at anew, it is not to come back after that as well. */
+static void or_where_more_is_to_be_looked_at(void **state) {
+    (void)state;
+    gather();
+    come(7);
+    other_goes_on(4);
+    set_changed(&set);
+    other_is_told();
+    assert_true(is_asked(0));
+    assert_false(its_watch()->is_aside);
+    left_at(0);
 }
 
 /* As it does when it is going to sleep; and it sees what there is. */
@@ -814,6 +859,20 @@ static void nor_is_what_is_left_at_home(void **state) {
         other_serves();
     }
     assert_int_equal(counted_of_other(COUNT_STOLEN), 0);
+}
+
+/* Those who sleep take turns at it, but for its owner. */
+static void who_takes_after_a_sleep_is_last_in_line(void **state) {
+    (void)state;
+    gather();
+    come(1);
+    assert_int_equal(wait_for(WAIT_MS), 1);
+    close(accept_on(&own, listener_fd));
+    assert_int_equal(counted_of_other(COUNT_ROTATIONS), 0);
+    come(1);
+    other_is_told();
+    other_serves();
+    assert_int_equal(counted_of_other(COUNT_ROTATIONS), 1);
 }
 
 /* ---- ends, and what is left then ---- */
@@ -1091,8 +1150,10 @@ int main(void) {
         A_TEST(not_where_anything_is_unusual),
         A_TEST(not_who_has_confined_itself),
         A_TEST(nor_does_such_a_one_end_it),
+        A_TEST(nor_does_it_look_what_is_left),
         A_TEST(who_finds_nothing_and_sees_many_wait_deals_them_out_again),
         A_TEST(one_that_waits_alone_does_not),
+        A_TEST(but_one_that_does_not_watch_the_first),
         A_TEST(but_where_it_sleeps_elsewhere),
         A_TEST(who_only_asks_does_not),
         A_TEST(nor_who_finds_somebody),
@@ -1107,6 +1168,7 @@ int main(void) {
         A_TEST(until_it_waits),
         A_TEST(and_then_costs_little),
         A_TEST(or_the_one_after),
+        A_TEST(or_where_more_is_to_be_looked_at),
         A_TEST(or_only_asks),
         A_TEST(not_where_another_thread_waits),
         A_TEST(nor_where_others_may),
@@ -1114,6 +1176,7 @@ int main(void) {
         A_TEST(nor_where_it_is_over),
         A_TEST(what_all_share_is_not_stolen),
         A_TEST(nor_is_what_is_left_at_home),
+        A_TEST(who_takes_after_a_sleep_is_last_in_line),
         A_TEST(one_that_is_almost_full_is_not_all),
         A_TEST(whoever_waits_is_told_of_what_was_left),
         A_TEST(and_so_where_it_goes_on),

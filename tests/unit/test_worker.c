@@ -418,13 +418,46 @@ static void who_waits_is_guessed_of_some(void **state) {
     assert_false(worker_few_wait(&set));
     worker_took_stolen(&set, 0); /* it is stopped, or so it seems */
     assert_true(worker_few_wait(&set));
-    worker_is_there(&set, 0);
-    worker_is_gone(&set, 0);
-    assert_true(worker_few_wait(&set));
     worker_share(&set, 0); /* of two, the other may wait */
     assert_false(worker_few_wait(&set));
     worker_share(&set, 1);
     assert_true(worker_many_wait(&set));
+}
+
+/* They would be at work for ever. */
+static void who_is_gone_does_not_count(void **state) {
+    (void)state;
+    let_wait(0, SHARDS);
+    for (int i = 2; i < SHARDS; i++)
+        worker_is_gone(&set, i);
+    assert_true(worker_few_wait(&set));
+    worker_is_there(&set, 0);
+    assert_false(worker_few_wait(&set));
+    assert_false(worker_many_wait(&set));
+    worker_is_there(&set, 1);
+    assert_true(worker_many_wait(&set));
+    worker_is_gone(&set, 1);
+    worker_goes_to_work(&set, 0, clock_coarse_ms());
+    assert_false(worker_few_wait(&set)); /* it is alone */
+}
+
+static void go_to_work_long_ago(int from, uint32_t ms) {
+    for (int i = from; i < SHARDS; i++)
+        worker_goes_to_work(&set, i, clock_coarse_ms() - ms);
+}
+
+/* But all may be at work for long. */
+static void nor_who_may_be_dead_for_those_who_wait(void **state) {
+    (void)state;
+    let_wait(2, SHARDS);
+    go_to_work_long_ago(2, 900);
+    assert_true(worker_few_wait(&set));
+    assert_false(worker_many_wait(&set));
+    go_to_work_long_ago(2, 1010);
+    assert_false(worker_few_wait(&set));
+    assert_true(worker_many_wait(&set));
+    go_to_work_long_ago(0, 1010);
+    assert_true(worker_few_wait(&set));
 }
 
 static void all_are_told_once_in_a_while(void **state) {
@@ -512,6 +545,8 @@ int main(void) {
         WITH_SET(few_are_a_quarter_and_many_more_than_half),
         WITH_SET(of_one_there_are_no_few),
         WITH_SET(who_waits_is_guessed_of_some),
+        WITH_SET(who_is_gone_does_not_count),
+        WITH_SET(nor_who_may_be_dead_for_those_who_wait),
         WITH_SET(all_are_told_once_in_a_while),
         WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(a_worker_that_waits_beside_its_queue_is_stuck),
