@@ -86,8 +86,9 @@ static void end(const struct instance *instance, bool even_if_few_wait) {
         const struct shard_set *set = atomic_load(&watch->set);
         if (!set || !set_gathers(set) || !may_tell_kernel())
             continue;
-        if ((!even_if_few_wait && goes_on(watch, set)) || gather_leave(set))
-            tell_of_leavings(watch);
+        if (even_if_few_wait || !goes_on(watch, set))
+            set_gather(set, false);
+        tell_of_leavings(watch);
     }
     errno = saved;
 }

@@ -108,19 +108,22 @@ struct waiting {
     int count, of;
 };
 
-/* Longer than it takes that some others are worth waiting for. */
+enum { FEW_PART = 4, MANY_PART = 2 };
+
+/* Who was not there for so long is stuck, or was killed, which leaves no word. */
 enum { LONG_MS = 1000 };
 
-/* It was not there for long: stuck, or killed, which leaves no word. */
 static bool is_away_for_long(const struct shared_shard *its, uint32_t now) {
     return is_older(&its->at_work_since, now, LONG_MS) ||
            is_older(&its->stolen_since, now, LONG_MS);
 }
 
-static struct waiting count_waiting(const struct shard_set *set, bool with_long_away) {
+/* No further than to more than that part of the set's shards: with little to do most wait, and a
+ * look at each of many shards would be dear for a connection. */
+static struct waiting count_waiting(const struct shard_set *set, int part, bool with_long_away) {
     struct waiting waiting = {0};
     uint32_t now = milliseconds();
-    for (int i = 0; i < set->count; i++) {
+    for (int i = 0; i < set->count && waiting.count <= set->count / part; i++) {
         const struct shared_shard *its = shard_of(set, i);
         if (!set_is_listening(set, i) || atomic_load(&its->at_work_since) == GAVE_BACK ||
             (!with_long_away && is_away_for_long(its, now)))
@@ -131,15 +134,13 @@ static struct waiting count_waiting(const struct shard_set *set, bool with_long_
     return waiting;
 }
 
-enum { FEW_PART = 4, MANY_PART = 2 };
-
 bool worker_few_wait(const struct shard_set *set) {
-    struct waiting waiting = count_waiting(set, true);
+    struct waiting waiting = count_waiting(set, FEW_PART, true);
     return waiting.of > 1 && waiting.count * FEW_PART <= waiting.of && !worker_many_wait(set);
 }
 
 bool worker_many_wait(const struct shard_set *set) {
-    struct waiting waiting = count_waiting(set, false);
+    struct waiting waiting = count_waiting(set, MANY_PART, false);
     return waiting.count * MANY_PART > waiting.of;
 }
 
