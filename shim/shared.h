@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 15, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 16, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -29,8 +29,9 @@ struct shared_shard {
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
-    _Atomic uint32_t at_work_since; /* when its owner went to work, in ms, odd; 0: it waits; 2: it
-                                       gave the shard back */
+    _Atomic uint32_t stolen_in_a_row; /* how many they took since */
+    _Atomic uint32_t at_work_since;   /* when its owner went to work, in ms, odd; 0: it waits; 2: it
+                                         gave the shard back */
 
     _Atomic uint64_t queued_us; /* since when somebody is known to wait in it, by CLOCK_MONOTONIC;
                                    0: nobody is */

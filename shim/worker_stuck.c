@@ -36,6 +36,30 @@ static bool is_older(const _Atomic uint32_t *since, uint32_t now, int32_t age) {
     return (then & 1U) && is_past(then, now, age);
 }
 
+/*
+ * An owner that waits is woken for what comes to its shard, and finds it gone where somebody was up
+ * already, without a return from its wait; on crowded CPUs that is common, and where little comes
+ * to a shard it may be long from one such time to the next. So often in a row it is not late: it
+ * was stopped in its wait.
+ */
+enum { LATE_MOST = 8 };
+
+static bool is_only_late(const struct shard_set *set, int shard) {
+    const struct shared_shard *its = shard_of(set, shard);
+    uint32_t at_work = atomic_load_explicit(&its->at_work_since, memory_order_relaxed);
+    if (at_work)
+        return at_work != GAVE_BACK && !worker_is_shared(set, shard);
+    return atomic_load_explicit(&its->stolen_in_a_row, memory_order_relaxed) < LATE_MOST;
+}
+
+/* Its owner was not there for so long. Where several sit the last one that came or went has said
+ * how long it is at work, and so nothing of the others. */
+static bool is_away(const struct shard_set *set, int shard, uint32_t now, int32_t age) {
+    const struct shared_shard *its = shard_of(set, shard);
+    return is_older(&its->at_work_since, now, age) ||
+           (is_older(&its->stolen_since, now, age) && !is_only_late(set, shard));
+}
+
 static void put(_Atomic uint32_t *since, uint32_t value) {
     if (UNLIKELY(atomic_load_explicit(since, memory_order_relaxed) != value))
         atomic_store_explicit(since, value, memory_order_relaxed);
@@ -60,9 +84,7 @@ HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t no
 }
 
 bool worker_comes_soon(const struct shard_set *set, int shard) {
-    uint32_t now = milliseconds();
-    return !is_older(&shard_of(set, shard)->stolen_since, now, SLOW_MS) &&
-           !is_older(&shard_of(set, shard)->at_work_since, now, SLOW_MS);
+    return !is_away(set, shard, milliseconds(), SLOW_MS);
 }
 
 /* So often in so many ms: a wake-up of all who wait for a shard, and a look at several. */
@@ -113,11 +135,6 @@ enum { FEW_PART = 4, MANY_PART = 2 };
 /* Who was not there for so long is stuck, or was killed, which leaves no word. */
 enum { LONG_MS = 1000 };
 
-static bool is_away_for_long(const struct shared_shard *its, uint32_t now) {
-    return is_older(&its->at_work_since, now, LONG_MS) ||
-           is_older(&its->stolen_since, now, LONG_MS);
-}
-
 /* No further than to more than that part of the set's shards: with little to do most wait, and a
  * look at each of many shards would be dear for a connection. */
 static struct waiting count_waiting(const struct shard_set *set, int part, bool with_long_away) {
@@ -126,7 +143,7 @@ static struct waiting count_waiting(const struct shard_set *set, int part, bool 
     for (int i = 0; i < set->count && waiting.count <= set->count / part; i++) {
         const struct shared_shard *its = shard_of(set, i);
         if (!set_is_listening(set, i) || atomic_load(&its->at_work_since) == GAVE_BACK ||
-            (!with_long_away && is_away_for_long(its, now)))
+            (!with_long_away && is_away(set, i, now, LONG_MS)))
             continue;
         waiting.of++;
         waiting.count += !is_at_work(set, i);
@@ -159,15 +176,24 @@ HOT bool worker_is_first_in_line(const struct shard_set *set, int shard) {
            !worker_is_shared(set, shard);
 }
 
+/* Whether it is the first since its owner was there. Of two at once one may not be counted. */
+static bool count_stolen(struct shared_shard *its, uint32_t now) {
+    uint32_t since = 0;
+    bool is_first = atomic_compare_exchange_strong(&its->stolen_since, &since, now);
+    uint32_t before =
+        is_first ? 0 : atomic_load_explicit(&its->stolen_in_a_row, memory_order_relaxed);
+    atomic_store_explicit(&its->stolen_in_a_row, before + 1, memory_order_relaxed);
+    return is_first;
+}
+
 HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t now = milliseconds();
-    uint32_t since = 0;
-    if (atomic_compare_exchange_strong(&shard_of(set, shard)->stolen_since, &since, now))
+    if (count_stolen(shard_of(set, shard), now))
         return false;
     uint32_t news = worker_stuck_news(set);
-    if (is_past(since, now, SLOW_MS) && !is_waited_for(set, shard))
+    if (is_away(set, shard, now, SLOW_MS) && !is_waited_for(set, shard))
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
-    return is_past(since, now, STUCK_MS) &&
+    return is_away(set, shard, now, STUCK_MS) &&
            (news == 0 || is_past(news, now, (int32_t)worker_stuck_interval(set)));
 }
 
@@ -201,9 +227,7 @@ static void find_away(const struct shard_set *set, int32_t age, const struct sha
     if (bits_count(queued))
         stats_waiting(set, (uint64_t)age, &waiting);
     for (int i = 0; i < set->count; i++)
-        if (is_older(&shard_of(set, i)->stolen_since, now, age) ||
-            is_older(&shard_of(set, i)->at_work_since, now, age) ||
-            (bits_has(&waiting, i) && bits_has(queued, i)))
+        if (is_away(set, i, now, age) || (bits_has(&waiting, i) && bits_has(queued, i)))
             bits_add(away, i);
 }
 

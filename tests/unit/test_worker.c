@@ -359,9 +359,22 @@ static void wait_until_stuck(int shard) {
     assert_true(is_stuck(shard));
 }
 
+/* As many in a row as no owner misses that is there. */
+enum { IN_A_ROW = 8 };
+
+static void steal(int shard, int times) {
+    for (int i = 0; i < times; i++)
+        worker_took_stolen(&set, shard);
+}
+
+static void began_to_be_stolen_from(int shard, uint32_t ms_ago) {
+    atomic_store(&set.shared->shards[shard].stolen_since,
+                 (uint32_t)(clock_coarse_ms() - ms_ago) | 1U);
+}
+
 static void an_owner_that_is_not_there_for_long_is_stuck(void **state) {
     (void)state;
-    assert_false(worker_took_stolen(&set, 0));
+    steal(0, IN_A_ROW);
     assert_false(worker_took_stolen(&set, 0));
     assert_false(is_stuck(0));
     wait_until_stuck(0);
@@ -372,11 +385,56 @@ static void an_owner_that_is_not_there_for_long_is_stuck(void **state) {
     assert_false(worker_took_stolen(&set, 0));
 }
 
+/* It may be long from one that it misses to the next, where little comes. */
+static void who_waits_comes_too_late_at_times(void **state) {
+    (void)state;
+    worker_is_there(&set, 0);
+    steal(0, 1);
+    began_to_be_stolen_from(0, 5000);
+    for (int i = 2; i < IN_A_ROW; i++) {
+        assert_false(worker_took_stolen(&set, 0));
+        assert_true(worker_comes_soon(&set, 0));
+        assert_false(is_stuck(0));
+    }
+    assert_false(worker_sees_slow(&set));
+    assert_true(worker_took_stolen(&set, 0));
+    assert_false(worker_comes_soon(&set, 0));
+    assert_true(worker_sees_slow(&set));
+    assert_true(is_stuck(0));
+    worker_took_home(&set, 0);
+    steal(0, 1);
+    began_to_be_stolen_from(0, 5000);
+    assert_false(is_stuck(0));
+}
+
+/* How long others had taken before that does not matter. */
+static void nor_is_one_away_that_has_just_gone_to_work(void **state) {
+    (void)state;
+    steal(0, IN_A_ROW);
+    began_to_be_stolen_from(0, 5000);
+    worker_goes_to_work(&set, 0, clock_coarse_ms());
+    assert_false(worker_took_stolen(&set, 0));
+    assert_false(worker_sees_slow(&set));
+    assert_true(worker_comes_soon(&set, 0));
+    worker_goes_to_work(&set, 0, clock_coarse_ms() - 1000);
+    assert_true(worker_took_stolen(&set, 0));
+}
+
+static void what_was_given_back_nobody_comes_late_to(void **state) {
+    (void)state;
+    worker_is_gone(&set, 0);
+    steal(0, 1);
+    assert_true(worker_comes_soon(&set, 0));
+    began_to_be_stolen_from(0, 5000);
+    assert_false(worker_comes_soon(&set, 0));
+    assert_true(worker_took_stolen(&set, 0));
+}
+
 /* Where several sit at a shard they are behind its thieves at times, but may be stopped as well. */
 static void who_waits_at_a_shared_home_is_not_slow(void **state) {
     (void)state;
     worker_share(&set, 0);
-    assert_false(worker_took_stolen(&set, 0));
+    steal(0, IN_A_ROW);
     wait_until_stuck(0);
     assert_true(worker_took_stolen(&set, 0));
     assert_false(worker_sees_slow(&set));
@@ -463,7 +521,7 @@ static void nor_who_may_be_dead_for_those_who_wait(void **state) {
 static void all_are_told_once_in_a_while(void **state) {
     (void)state;
     uint32_t news = worker_stuck_news(&set);
-    worker_took_stolen(&set, 0);
+    steal(0, IN_A_ROW);
     wait_until_stuck(0);
     assert_true(worker_took_stolen(&set, 0));
     worker_tell_stuck(&set);
@@ -541,6 +599,9 @@ int main(void) {
         WITH_SET(a_released_shard_is_claimed_again),
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
         WITH_SET(an_owner_that_is_not_there_for_long_is_stuck),
+        WITH_SET(who_waits_comes_too_late_at_times),
+        WITH_SET(nor_is_one_away_that_has_just_gone_to_work),
+        WITH_SET(what_was_given_back_nobody_comes_late_to),
         WITH_SET(who_waits_at_a_shared_home_is_not_slow),
         WITH_SET(few_are_a_quarter_and_many_more_than_half),
         WITH_SET(of_one_there_are_no_few),
