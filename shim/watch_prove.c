@@ -5,8 +5,11 @@
  * start a child. And some have accepted, but hesitate: Puma waits for a free thread first. For
  * either, an exclusive wake-up would be the only one. So the first is registered as it asked until
  * its process has called accept(), which costs a herd or two at the start of each worker; and the
- * second once it was seen to leave a connection to wait while another worker had nothing to do.
+ * second once it was seen, several times, to leave a connection to wait while another worker had
+ * nothing to do. Several, since on crowded CPUs whoever was woken may be long in coming to its
+ * accept; and not if the kernel says that it waited for a CPU meanwhile.
  */
+#include <errno.h>
 #include <poll.h>
 
 #include "clock.h"
@@ -15,12 +18,16 @@
 #include "log.h"
 #include "real.h"
 #include "stats.h"
+#include "thread_times.h"
 #include "watch.h"
 #include "watch_shards.h"
 
 enum {
     HESITATION_MS = 50
 }; /* an eternity between a wake-up and its accept; rarely scheduled away */
+
+/* Three are enough, and as many more as four accepts in time take away of each. */
+enum { DOUBT = 4, DOUBTS_ENOUGH = 12 };
 
 enum { LOOKS_EACH = 8 }; /* first accepts, to spare the others a look at the clock */
 
@@ -114,11 +121,49 @@ HOT static bool is_to_look(struct watch *watch) {
     return looks;
 }
 
+/* For half of that time: then it did not choose to wait. */
+static bool waited_for_cpu(const struct watch *watch, const struct thread_times *now) {
+    const struct thread_times *since = &watch->doubt.since;
+    return now->thread && now->thread == since->thread &&
+           now->delayed - since->delayed >= watch->doubt.late_ms * 1000000 / 2;
+}
+
+/* Whether it is no doubt any more. */
+static bool add_doubt(struct watch *watch, uint64_t late_ms) {
+    struct thread_times now = thread_times_read();
+    unsigned doubts = atomic_load(&watch->doubts) + (unsigned)DOUBT;
+    bool is_first = doubts == DOUBT;
+    watch->doubt.late_ms = is_first ? 0 : watch->doubt.late_ms + late_ms;
+    if (is_first)
+        watch->doubt.since = now;
+    atomic_store(&watch->doubts, (uint8_t)(doubts >= DOUBTS_ENOUGH ? 0 : doubts));
+    return doubts >= DOUBTS_ENOUGH && !waited_for_cpu(watch, &now);
+}
+
+RARE static bool is_hesitant(struct watch *watch, uint64_t late_ms) {
+    int saved = errno;
+    if (!guard_enter())
+        return false;
+    bool is_so = add_doubt(watch, late_ms);
+    guard_leave();
+    errno = saved;
+    return is_so;
+}
+
+HOT static void trust(struct watch *watch) {
+    uint8_t doubts = atomic_load_explicit(&watch->doubts, memory_order_relaxed);
+    if (UNLIKELY(doubts))
+        atomic_store_explicit(&watch->doubts, (uint8_t)(doubts - 1), memory_order_relaxed);
+}
+
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
     uint64_t told = atomic_load_explicit(&watch->instance->ended_ms, memory_order_relaxed);
-    if (LIKELY(!is_to_look(watch)) || clock_coarse_ms() - told < HESITATION_MS ||
-        !instance_is_mine(watch->instance) || (watch->asked & (EPOLLET | EPOLLONESHOT)))
+    if (LIKELY(!is_to_look(watch)) || !instance_is_mine(watch->instance) ||
+        (watch->asked & (EPOLLET | EPOLLONESHOT)))
         return;
-    if (stats_is_idle_since(set, watch->place, told))
+    uint64_t late_ms = clock_coarse_ms() - told;
+    if (LIKELY(late_ms < HESITATION_MS))
+        trust(watch);
+    else if (stats_is_idle_since(set, watch->place, told) && is_hesitant(watch, late_ms))
         make_plain(watch);
 }

@@ -1,13 +1,7 @@
 #include "watch_stand_back.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "hot.h"
-#include "local.h"
-#include "real.h"
+#include "thread_times.h"
 #include "watch_current.h"
 #include "watch_serial.h"
 #include "watch_shards.h"
@@ -55,35 +49,7 @@ bool stand_back_after(const struct stand_back_window *window, bool stood_back) {
     return is_worth_it(window) && is_crowded(window, 1);
 }
 
-/* Of a thread, in ns; NULL: not known. */
-struct times {
-    const void *thread;
-    uint64_t ran, delayed;
-};
-
-/* Of this thread: time on a CPU and time waiting for one, in ns (the kernel's
- * Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat). Not by open(), where a thread
- * may be cancelled; and not where a filter may kill whoever opens anything. */
-static struct times read_times(void) {
-    struct times times = {0};
-    char text[64];
-    char *end;
-    if (local_is_confined())
-        return times;
-    long fd = real.syscall(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/schedstat",
-                           O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (fd < 0)
-        return times;
-    long length = real.syscall(SYS_read, fd, (long)text, sizeof text - 1, 0, 0, 0);
-    real.close((int)fd);
-    text[length > 0 ? length : 0] = '\0';
-    times.ran = strtoull(text, &end, 10);
-    times.delayed = strtoull(end, &end, 10);
-    times.thread = times.ran ? &watch_current : NULL;
-    return times;
-}
-
-static void begin_window(struct watch *watch, uint64_t now, const struct times *times) {
+static void begin_window(struct watch *watch, uint64_t now, const struct thread_times *times) {
     struct pace *pace = &watch->pace;
     atomic_store_explicit(&pace->home, 0, memory_order_relaxed);
     atomic_store_explicit(&pace->stolen, 0, memory_order_relaxed);
@@ -95,7 +61,7 @@ static void begin_window(struct watch *watch, uint64_t now, const struct times *
 
 /* The times that are of use are this thread's, from the window's beginning to now. */
 static struct stand_back_window window_of(const struct watch *watch, uint64_t now,
-                                          const struct times *times) {
+                                          const struct thread_times *times) {
     const struct pace *pace = &watch->pace;
     struct stand_back_window window = {.home = atomic_load(&pace->home),
                                        .stolen = atomic_load(&pace->stolen),
@@ -180,12 +146,12 @@ static bool decides(struct watch *watch, const struct shard_set *set, uint64_t n
     bool stood_back = atomic_load(&watch->pace.stands_back);
     if (atomic_exchange(&watch->pace.ends, false) || !may_stand_back(watch, set) ||
         !is_alone(watch->instance) || misses_owner(watch, set)) {
-        begin_window(watch, now, &(struct times){0});
+        begin_window(watch, now, &(struct thread_times){0});
         return false;
     }
     if (stood_back && !is_over(watch, now, WINDOW_BACK_MS))
         return true;
-    struct times times = read_times();
+    struct thread_times times = thread_times_read();
     struct stand_back_window window = window_of(watch, now, &times);
     bool is_recent = !is_over(watch, now, RECENT_MS);
     begin_window(watch, now, &times);

@@ -18,6 +18,7 @@
 #include "hot.h"
 #include "shard_bits.h"
 #include "shard_set.h"
+#include "thread_times.h"
 #include "stats.h"
 
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096 };
@@ -109,6 +110,7 @@ struct watch {
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic uint8_t unlooked;    /* watch_prove.c: accepts since it was looked at */
+    _Atomic uint8_t doubts;      /* watch_prove.c: whether it hesitates; 0: none */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
     _Atomic uint32_t stolen;     /* the same of others' */
@@ -116,6 +118,11 @@ struct watch {
     _Atomic uint32_t counted_in; /* instance->waits when an accept was last counted */
     _Atomic uint32_t rotated_in; /* instance->waits when it was last rotated after an accept */
     struct pace pace;
+
+    struct {
+        struct thread_times since; /* when the first came */
+        uint64_t late_ms;          /* its accepts were, since then, all together */
+    } doubt;                       /* watch_prove.c */
 
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "clock.h"
 #include "local.h"
@@ -23,10 +25,13 @@ static const struct shard own = {&set, 0};
 static int listener_fd;
 static int epfd;
 
+static __typeof__(real.syscall) own_syscall;
+
 static int begin(void **state) {
     (void)state;
     const char *why = NULL;
     assert_true(local_start());
+    own_syscall = real.syscall;
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
     begin_stealing(&set, SHARDS - 1);
@@ -36,6 +41,7 @@ static int begin(void **state) {
 
 static int end(void **state) {
     (void)state;
+    real.syscall = own_syscall;
     watch_listener_closing(&own, listener_fd, true);
     close_instance(epfd);
     set_close(&set);
@@ -361,6 +367,29 @@ static void pretend_another_idle(void) {
     atomic_fetch_add(&set.shared->workers, 1);
 }
 
+static void accept_in_time(void) {
+    struct epoll_event events[8];
+    int visitor = visit();
+    assert_int_equal(wait_here(events, 5000), 1);
+    close(accept_here());
+    close(visitor);
+}
+
+enum { LATE_MS = 80 };
+
+static long delayed_ms; /* for a CPU, as the kernel would say of this thread */
+static bool is_crowded;
+
+/* What is read of it is that. */
+static long open_schedstat(long number, long at, long path, long flags, long d, long e, long f) {
+    if (number != SYS_openat)
+        return own_syscall(number, at, path, flags, d, e, f);
+    int fd = memfd_create("schedstat", MFD_CLOEXEC);
+    dprintf(fd, "1000000 %ld 5\n", delayed_ms * 1000000);
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 /* Told of a connection, it accepts that so late. */
 static void accept_late(bool at_once_another) {
     struct epoll_event events[8];
@@ -368,7 +397,8 @@ static void accept_late(bool at_once_another) {
     assert_int_equal(wait_here(events, 5000), 1);
     if (at_once_another)
         close(accept_here());
-    usleep(80000);
+    usleep(LATE_MS * 1000);
+    delayed_ms += is_crowded ? LATE_MS : 0;
     int fd = accept_here();
     assert_return_code(fd, errno);
     close(fd);
@@ -378,17 +408,61 @@ static void accept_late(bool at_once_another) {
     close(visitors[1]);
 }
 
-static void who_goes_on_accepting_does_not_hesitate(void **state) {
-    (void)state;
+static uint64_t hesitant(void) {
+    return atomic_load(&set.shared->fallbacks[FALLBACK_HESITATES]);
+}
+
+static void begin_beside_an_idle_one(void) {
     struct epoll_event events[8];
-    _Atomic uint64_t *seen = &set.shared->fallbacks[FALLBACK_HESITATES];
     ctl(EPOLL_CTL_ADD, EPOLLIN, 1);
     wait_here(events, 0);
     pretend_another_idle();
-    accept_late(true);
-    assert_int_equal(atomic_load(seen), 0);
+    real.syscall = open_schedstat;
+}
+
+static void who_goes_on_accepting_does_not_hesitate(void **state) {
+    (void)state;
+    begin_beside_an_idle_one();
+    for (int i = 0; i < 4; i++)
+        accept_late(true);
+    assert_int_equal(hesitant(), 0);
+}
+
+/* Once may happen to anybody. */
+static void who_comes_late_three_times_hesitates(void **state) {
+    (void)state;
+    begin_beside_an_idle_one();
     accept_late(false);
-    assert_int_equal(atomic_load(seen), 1);
+    accept_late(false);
+    assert_int_equal(hesitant(), 0);
+    accept_late(false);
+    assert_int_equal(hesitant(), 1);
+}
+
+/* Four in time make up for one. */
+static void who_comes_late_now_and_then_does_not(void **state) {
+    (void)state;
+    begin_beside_an_idle_one();
+    for (int i = 0; i < 4; i++) {
+        accept_late(false);
+        for (int j = 0; j < 4; j++)
+            accept_in_time();
+    }
+    assert_int_equal(hesitant(), 0);
+}
+
+/* It would rather have come. */
+static void nor_does_who_waits_for_a_cpu(void **state) {
+    (void)state;
+    begin_beside_an_idle_one();
+    is_crowded = true;
+    for (int i = 0; i < 4; i++)
+        accept_late(false);
+    is_crowded = false;
+    assert_int_equal(hesitant(), 0);
+    accept_late(false);
+    accept_late(false);
+    assert_int_equal(hesitant(), 1);
 }
 
 static void garbage_is_survived(void **state) {
@@ -432,6 +506,9 @@ int main(void) {
         WATCHED(what_else_was_deleted_is_still_to_go),
         WATCHED(kicks_show_as_nothing_but_readable),
         WATCHED(who_goes_on_accepting_does_not_hesitate),
+        WATCHED(who_comes_late_three_times_hesitates),
+        WATCHED(who_comes_late_now_and_then_does_not),
+        WATCHED(nor_does_who_waits_for_a_cpu),
         WATCHED(garbage_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
