@@ -121,10 +121,12 @@ struct shared {
     struct shared_budget passes;         /* of connections to whoever waits for their shard */
     struct shared_budget looks;          /* after sleeps, at what may be left */
     struct shared_budget gatherings;     /* of new connections at shard 0 */
-    _Atomic uint32_t swept_ms;     /* when it was last looked at the other shards meanwhile, odd; 0:
-                                      look now */
-    _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
-    _Atomic uint64_t unattended;   /* accepts by those that found no place here */
+    _Atomic uint32_t swept_ms; /* when it was last looked at the other shards meanwhile, odd; 0:
+                                  look now */
+    _Atomic uint64_t orphans[SHARDS_MAX / 32]; /* worker_orphans.c: 32 shards each, and when that
+                                                  was so */
+    _Atomic uint64_t past[COUNTS];             /* of the workers that are gone */
+    _Atomic uint64_t unattended;               /* accepts by those that found no place here */
     _Atomic uint64_t fallbacks[FALLBACKS];
     char address[SHARED_TEXT]; /* as it is said in the log */
     char why[SHARED_TEXT];     /* it has that mode */

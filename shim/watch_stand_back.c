@@ -6,6 +6,7 @@
 #include "watch_serial.h"
 #include "watch_shards.h"
 #include "worker.h"
+#include "worker_orphans.h"
 #include "worker_stuck.h"
 
 /* How long a worker is looked at before it stands back, and while it does. */

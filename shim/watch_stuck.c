@@ -4,6 +4,7 @@
 #include "local.h"
 #include "watch_shards.h"
 #include "worker.h"
+#include "worker_orphans.h"
 #include "worker_stuck.h"
 
 void stuck_tell(const struct shard_set *set, int shard) {
@@ -20,6 +21,7 @@ void stuck_find(struct watch *watch, const struct shard_set *set, const struct s
                 struct shard_bits *stuck) {
     struct shard_bits listening;
     struct shard_bits queued;
+    struct shard_bits orphans;
     uint32_t news = worker_stuck_news(set);
     bool is_due = news != watch->seen_stuck || watch->sees_stuck;
     *stuck = (struct shard_bits){0};
@@ -30,8 +32,10 @@ void stuck_find(struct watch *watch, const struct shard_set *set, const struct s
     worker_listening(set, &listening);
     shards_find_queued(watch, &listening, &queued);
     worker_stuck(set, &queued, stuck);
+    if (bits_count(stuck))
+        worker_orphans(set, ours, &orphans);
     BITS_EACH (shard, stuck)
-        if (worker_is_orphan(set, shard, ours))
+        if (bits_has(&orphans, shard))
             bits_remove(stuck, shard);
     watch->looked_ms = clock_coarse_ms();
     watch->sees_stuck = bits_count(stuck);

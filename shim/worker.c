@@ -1,35 +1,11 @@
 #include "worker.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "hot.h"
 #include "local.h"
 #include "log.h"
-#include "real.h"
+#include "worker_lock.h"
+#include "worker_orphans.h"
 #include "worker_stuck.h"
-
-static int record_lock(const struct shard_set *set, int command, short type, int shard,
-                       struct flock *lock) {
-    *lock = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = shard, .l_len = 1};
-    return real.fcntl(set->memory_fd, command, lock);
-}
-
-static bool try_lock(const struct shard_set *set, int shard) {
-    struct flock lock;
-    return record_lock(set, F_SETLK, F_WRLCK, shard, &lock) == 0;
-}
-
-static void unlock(const struct shard_set *set, int shard) {
-    struct flock lock;
-    record_lock(set, F_SETLK, F_UNLCK, shard, &lock);
-}
-
-/* Whether another process holds the claim; this process's own locks are invisible to F_GETLK. */
-static bool is_claimed_elsewhere(const struct shard_set *set, int shard) {
-    struct flock lock;
-    return record_lock(set, F_GETLK, F_WRLCK, shard, &lock) == 0 && lock.l_type != F_UNLCK;
-}
 
 static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
     return &set->shared->shards[shard];
@@ -38,7 +14,7 @@ static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
 /* Asked of the kernel: a shard that does not listen, whatever the shared memory says of it, would
  * be reported to its owner without end. */
 static bool take(struct shard_set *set, int shard) {
-    if (!try_lock(set, shard))
+    if (!lock_try(set, shard))
         return false;
     if (set_accepts(set, shard) || set_listen(set, shard) == 0) {
         atomic_store(&shard_of(set, shard)->state, SHARD_LISTENING);
@@ -46,7 +22,7 @@ static bool take(struct shard_set *set, int shard) {
             set_choose_again(set);
         return true;
     }
-    unlock(set, shard);
+    lock_drop(set, shard);
     return false;
 }
 
@@ -136,14 +112,10 @@ static bool all_see_all(const struct shard_set *set, const struct shard_bits *li
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
     worker_is_gone(set, shard);
-    unlock(set, shard);
+    lock_drop(set, shard);
     worker_listening(set, &listening);
     if (!all_see_all(set, &listening) || !set_is_followed(set))
         worker_announce(set, shard);
-}
-
-bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {
-    return !bits_has(ours, shard) && !is_claimed_elsewhere(set, shard);
 }
 
 /* Of the `steal` neighbours of a home each that sits there watches others, as far as they go. */
@@ -165,13 +137,15 @@ static void add_neighbours(const struct shard_set *set, const struct seat *seat,
                            const struct shard_bits *stuck, struct shard_bits *view) {
     unsigned neighbours = 0;
     struct shard_bits listening;
+    struct shard_bits orphans;
     worker_listening(set, &listening);
+    worker_orphans(set, &seat->ours, &orphans);
     bits_add(view, seat->home);
     for (int step = 1; step < set->count; step++) {
         int i = (seat->home + step) % set->count;
         if (!bits_has(&listening, i))
             continue;
-        if (bits_has(stuck, i) || worker_is_orphan(set, i, &seat->ours) ||
+        if (bits_has(stuck, i) || bits_has(&orphans, i) ||
             is_its_neighbour(set, seat, most, neighbours++))
             bits_add(view, i);
     }
@@ -212,33 +186,33 @@ bool worker_enter_own(struct shard_set *set) {
     pid_t before = atomic_load(&set->entered);
     if (before == pid || !atomic_compare_exchange_strong(&set->entered, &before, pid))
         return false;
-    if (try_lock(set, OWN_LOCK))
+    if (lock_try(set, OWN_LOCK))
         return true;
     atomic_store(&set->entered, 0);
     return false;
 }
 
 void worker_leave_own(struct shard_set *set) {
-    unlock(set, OWN_LOCK);
+    lock_drop(set, OWN_LOCK);
     atomic_store(&set->entered, 0);
 }
 
 bool worker_may_add(const struct shard_set *set) {
-    return (uint32_t)set->count == set->shared->count && try_lock(set, MAKER_LOCK);
+    return (uint32_t)set->count == set->shared->count && lock_try(set, MAKER_LOCK);
 }
 
 int worker_number_for_own(const struct shard_set *set) {
     if (!set->is_servers)
         return 1;
     for (int i = 0; i < set->count; i++)
-        if (set->fd[i] < 0 && !is_claimed_elsewhere(set, i))
+        if (set->fd[i] < 0 && !lock_is_elsewhere(set, i))
             return i;
     return set->count < SHARDS_MAX ? set->count : -1;
 }
 
 bool worker_may_empty(const struct shard_set *set) {
     for (int i = 0; i < set->count; i++)
-        if (set->fd[i] >= 0 && is_claimed_elsewhere(set, i) && !set_blocks(set, i, set->fd[i]))
+        if (set->fd[i] >= 0 && lock_is_elsewhere(set, i) && !set_blocks(set, i, set->fd[i]))
             return true;
     return false;
 }

@@ -50,10 +50,6 @@ void worker_announce(struct shard_set *set, int shard);
 /* Gives a claim back; those who do not watch the orphan yet are told, and will. */
 void worker_release(struct shard_set *set, int shard);
 
-/* Whether a shard that listens has no owner: neither in this process, which has *ours, nor in
- * another. */
-bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours);
-
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;

@@ -6,8 +6,10 @@
 
 #include "clock.h"
 #include "lab.h"
+#include "real.h"
 #include "stats.h"
 #include "worker.h"
+#include "worker_orphans.h"
 #include "worker_stuck.h"
 
 enum { SHARDS = 8 };
@@ -179,6 +181,14 @@ static void until_two_wait_at_once_everybody_sees_all(void **state) {
         end_child(owners[i]);
 }
 
+/* So soon after its death an owner may be missed: the kernel was asked just now. */
+static void until_view_is(uint64_t view) {
+    bool unproven;
+    for (int i = 0; i < 500 && view_of(0, 2, &unproven) != view; i++)
+        usleep(10000);
+    assert_int_equal(view_of(0, 2, &unproven), view);
+}
+
 static void then_home_its_neighbours_and_the_orphans(void **state) {
     (void)state;
     struct child owners[6];
@@ -191,10 +201,82 @@ static void then_home_its_neighbours_and_the_orphans(void **state) {
     assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3);
     assert_int_equal(view_of(2, 5, &unproven), 1 << 5 | 1 << 0 | 1 << 1); /* a ring */
     end_child(owners[0]);
-    assert_int_equal(view_of(0, 2, &unproven), 1 << 2 | 1 << 0);
+    until_view_is(1 << 2 | 1 << 0);
     assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3 | 1 << 0);
     for (int i = 1; i < 6; i++)
         end_child(owners[i]);
+}
+
+static __typeof__(real.fcntl) own_fcntl;
+static int asked; /* the kernel, of a claim */
+
+static int count_asked(int fd, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    void *word = va_arg(list, void *);
+    va_end(list);
+    asked += command == F_GETLK;
+    return own_fcntl(fd, command, word);
+}
+
+static int asked_for_a_view(void) {
+    bool unproven;
+    asked = 0;
+    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    view_of(0, 1, &unproven);
+    return asked;
+}
+
+/* Where claims change all look at once. Twice where the clock goes on just then. */
+static void the_kernel_is_asked_once_for_all(void **state) {
+    (void)state;
+    struct shard_bits ours = {0};
+    for (int i = 0; i < SHARDS; i++)
+        bits_add(&ours, worker_claim(&set, &ours, ANY_SHARD));
+    view_of(0, 1, &(bool){false});
+    own_fcntl = real.fcntl;
+    real.fcntl = count_asked;
+    int again = SHARDS;
+    for (int i = 0; i < 10 && again; i++)
+        again = asked_for_a_view();
+    set_changed(&set);
+    int after_a_change = asked_for_a_view();
+    usleep(70000);
+    int some_time_later = asked_for_a_view();
+    real.fcntl = own_fcntl;
+    assert_int_equal(again, 0);
+    assert_in_range(after_a_change, 1, SHARDS);
+    assert_in_range(some_time_later, 1, SHARDS);
+}
+
+/* What is in the shared memory is not believed of who asks itself. */
+static void its_own_are_no_orphans(void **state) {
+    (void)state;
+    struct shard_bits orphans;
+    struct shard_bits ours = {0};
+    for (int i = 0; i < 3; i++)
+        bits_add(&ours, worker_claim(&set, &ours, ANY_SHARD));
+    worker_orphans(&set, &none, &orphans); /* as it seems to whoever does not know */
+    assert_int_equal(bits_count(&orphans), 3);
+    worker_orphans(&set, &ours, &orphans);
+    assert_int_equal(bits_count(&orphans), 0);
+}
+
+static void many_have_each_their_place(void **state) {
+    (void)state;
+    enum { MANY = 100 };
+    struct shard_set many = {0};
+    struct shard_bits orphans;
+    const char *why = NULL;
+    int fd = listening_socket();
+    assert_true(set_make(&many, fd, MANY, 64, &why));
+    for (int i = 30; i < MANY; i++) /* spares are nobody's either */
+        assert_int_equal(worker_claim(&many, &none, i), i);
+    worker_orphans(&many, &none, &orphans);
+    for (int i = 1; i < SHARDS_MAX; i++)
+        assert_int_equal(bits_has(&orphans, i), i >= 30 && i < MANY);
+    set_close(&many);
+    close(fd);
 }
 
 /* By whoever does not anyway, and for good: it may be done again at any moment. */
@@ -614,6 +696,9 @@ int main(void) {
         WITH_SET(those_without_a_home_spread_over_all),
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
+        WITH_SET(the_kernel_is_asked_once_for_all),
+        WITH_SET(its_own_are_no_orphans),
+        WITH_SET(many_have_each_their_place),
         WITH_SET(and_the_first_once_all_was_gathered_there),
         WITH_SET(a_few_need_not_be_told_of_that),
         WITH_SET(and_those_whose_owners_are_stuck),
