@@ -143,11 +143,6 @@ void set_pass_on(const struct shard_set *set, int own_fd) {
         set_wake_waiters(set, own_fd);
 }
 
-void set_changed(const struct shard_set *set) {
-    atomic_fetch_add(&set->shared->generation, 1);
-    set_kick(set);
-}
-
 void set_move_up(struct shard_set *set) {
     set->memory_fd = hidden_move(set->memory_fd);
     set->kick_fd = hidden_move(set->kick_fd);

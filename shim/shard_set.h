@@ -129,8 +129,27 @@ void set_before_listen(const struct shard_set *set, int fd);
  * leaves; own_fd: the server's number for its own, if that is still open, else -1. */
 void set_pass_on(const struct shard_set *set, int own_fd);
 
-/* What is to be watched has changed: a new generation, and a kick. */
+/* What is to be watched has changed: a new generation, and a kick. errno may change. */
 void set_changed(const struct shard_set *set);
+
+/* Changes with what is to be watched. */
+uint32_t set_generation(const struct shard_set *set);
+
+/*
+ * Whether two workers were seen waiting at once, so that there is no accept mutex; else there may
+ * be one. Those who were seen are its witnesses: while both live, and keep their shards, a change
+ * of the claims takes nothing from it, since one of them holds no mutex. Else it has to be seen
+ * anew.
+ */
+bool set_is_concurrent(const struct shard_set *set);
+
+/* It was seen in that generation, of workers of these processes; 0: of whom is not known. True: it
+ * is news, and holds for now. */
+bool set_note_concurrent(const struct shard_set *set, uint32_t generation, uint32_t one,
+                         uint32_t other);
+
+/* A worker of that process gives a shard back. */
+void set_dismiss_witness(const struct shard_set *set, uint32_t pid);
 
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */

@@ -151,7 +151,7 @@ static bool take_out(struct watch *watch, const struct shard_set *set, int shard
  * also be of something that has the listener's data and is none.
  */
 static bool take_out_ended(struct watch *watch, const struct shard_set *set) {
-    uint32_t generation = atomic_load(&set->shared->generation);
+    uint32_t generation = set_generation(set);
     bool any = atomic_exchange(&watch->ended_generation, generation) != generation;
     for (int i = 0; i < set->count; i++)
         if (i != watch->own && set->fd[i] >= 0 && !set_accepts(set, i)) {

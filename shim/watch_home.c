@@ -108,7 +108,18 @@ static bool may_steal_from(const struct shard_set *set, int shard) {
     return set_accepts(set, shard) && !(set->is_servers && set_blocks(set, shard, set->fd[shard]));
 }
 
+/* A spare that is watched already was looked at then, and stops to listen with all the others only.
+ */
+static bool is_as_wanted(const struct watch *watch, const struct shard_set *set, int shard,
+                         bool wanted) {
+    uint32_t epoch = atomic_load(&set->shared->shards[shard].epoch);
+    bool present = bits_has(&watch->registered, shard);
+    return present == wanted && (!wanted || (!set->is_servers && watch->epoch[shard] == epoch));
+}
+
 static void sync_shard(struct watch *watch, const struct shard_set *set, int shard, bool wanted) {
+    if (is_as_wanted(watch, set, shard, wanted))
+        return;
     /* What the shared memory says is checked: one that does not listen would be reported without
      * end, and so would one that nobody but its owner may empty. */
     wanted = wanted && may_steal_from(set, shard);
@@ -210,7 +221,7 @@ static bool is_time_to_retry(struct watch *watch) {
 /* Whether there is something to look at: the claims, what was refused some waits ago, or who is
  * stuck. */
 static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t generation,
-                   uint32_t concurrent) {
+                   uint64_t concurrent) {
     bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
     bool is_retry = is_time_to_retry(watch);
     return !is_same || stuck_is_due(watch, set) || is_retry;
@@ -219,8 +230,8 @@ static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t ge
 static void sync_claims(struct watch *watch, struct shard_set *set) {
     if (!watch->has_home || !atomic_load(&watch->armed))
         return;
-    uint32_t generation = atomic_load(&set->shared->generation);
-    uint32_t concurrent = atomic_load(&set->shared->concurrent);
+    uint32_t generation = set_generation(set);
+    uint64_t concurrent = atomic_load(&set->shared->concurrent);
     move_to_own_home(watch, set, generation);
     if (!is_due(watch, set, generation, concurrent)) {
         if (watch->is_aside)

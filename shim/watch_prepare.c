@@ -43,6 +43,7 @@ RARE static void look_for_leavings(struct watch *watch) {
         /* Edge-triggered, what a server leaves for later would be reported at every wait. */
         is_due |= !(watch->asked & EPOLLET) && atomic_load(&set->shared->workers) > 1;
     }
+    watch->looked_generation = set_generation(set);
     if (is_due && shards_look(watch))
         atomic_store(&watch->found_in, atomic_load(&watch->instance->waits));
 }
@@ -73,8 +74,8 @@ RARE static void probe(const struct instance *instance, bool begins) {
         if (!set || !watch->begun)
             continue;
         if (begins)
-            worker_begin_wait(set, who);
-        else if (worker_end_wait(set, who))
+            watch->probed_generation = worker_begin_wait(set, who);
+        else if (worker_end_wait(set, who, watch->probed_generation))
             set_kick(set);
     }
 }

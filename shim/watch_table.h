@@ -132,10 +132,12 @@ struct watch {
     uint64_t looked_ms; /* when it looked for stuck owners, by clock_coarse_ms() */
     uint32_t seen_generation;  /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
-    uint32_t seen_concurrent;  /* the set's `concurrent` then */
-    uint32_t seen_sharers;     /* of its home, then */
-    uint32_t number;           /* its own among them; 0: it is not one */
-    _Atomic uint32_t ended_generation; /* in which an end was last taken for a neighbour's */
+    uint64_t seen_concurrent;  /* the set's `concurrent` then */
+    _Atomic uint32_t probed_generation; /* in which the wait began that may show who else waits */
+    _Atomic uint32_t looked_generation; /* in which it looked before a wait what is queued */
+    uint32_t seen_sharers;              /* of its home, then */
+    uint32_t number;                    /* its own among them; 0: it is not one */
+    _Atomic uint32_t ended_generation;  /* in which an end was last taken for a neighbour's */
     unsigned retry; /* waits until what could not be registered is tried again; 0: all is */
     _Atomic bool kicks_itself;      /* the kick's own registration reports it once */
     _Atomic bool was_kicked;        /* and has not looked since whether something is queued */

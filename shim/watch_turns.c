@@ -165,7 +165,7 @@ void turns_count_empty(struct watch *watch, const struct shard_set *set) {
         return;
     stats_count(set, watch->place, COUNT_EMPTY);
     if (atomic_load_explicit(&watch->found_in, memory_order_relaxed) == wait &&
-        worker_is_not_alone(set))
+        worker_is_not_alone(set, watch->looked_generation))
         set_kick(set);
 }
 

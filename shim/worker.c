@@ -111,6 +111,7 @@ static bool all_see_all(const struct shard_set *set, const struct shard_bits *li
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
+    set_dismiss_witness(set, (uint32_t)local_pid());
     worker_is_gone(set, shard);
     lock_drop(set, shard);
     worker_listening(set, &listening);
@@ -162,10 +163,9 @@ void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
     unsigned most = thieves(set, seat->home);
-    uint32_t generation = atomic_load(&set->shared->generation);
     worker_listening(set, &listening);
     bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, most);
-    *unproven = !few && atomic_load(&set->shared->concurrent) != generation;
+    *unproven = !few && !set_is_concurrent(set);
     *view = listening;
     if (few || *unproven)
         return;
@@ -218,28 +218,35 @@ bool worker_may_empty(const struct shard_set *set) {
 }
 
 bool worker_may_be_one_at_a_time(const struct shard_set *set) {
-    return atomic_load(&set->shared->concurrent) != atomic_load(&set->shared->generation);
+    return !set_is_concurrent(set);
 }
 
-void worker_begin_wait(const struct shard_set *set, uint64_t who) {
+uint32_t worker_begin_wait(const struct shard_set *set, uint64_t who) {
+    uint32_t generation = set_generation(set);
     atomic_store(&set->shared->waiter, who);
+    return generation;
 }
 
-bool worker_is_not_alone(const struct shard_set *set) {
+/* As pids: 0 is nobody's. */
+static bool are_two(const struct shard_set *set, uint32_t generation, uint32_t one,
+                    uint32_t other) {
     struct shard_bits listening;
-    uint32_t generation = atomic_load(&set->shared->generation);
-    if (atomic_exchange(&set->shared->concurrent, generation) == generation)
+    if (!set_note_concurrent(set, generation, one, other))
         return false;
     log_line(LOG_DEBUG, "two workers are at work at once: no accept mutex");
     worker_listening(set, &listening);
     return !all_see_all(set, &listening);
 }
 
+bool worker_is_not_alone(const struct shard_set *set, uint32_t generation) {
+    return are_two(set, generation, 0, 0);
+}
+
 /* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
  * there first and came back: one that died waiting says nothing. */
-bool worker_end_wait(const struct shard_set *set, uint64_t who) {
+bool worker_end_wait(const struct shard_set *set, uint64_t who, uint32_t generation) {
     uint64_t seen = who;
     if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
         return false;
-    return worker_is_not_alone(set);
+    return are_two(set, generation, (uint32_t)who, (uint32_t)seen);
 }

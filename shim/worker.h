@@ -95,26 +95,28 @@ bool worker_may_empty(const struct shard_set *set);
 int worker_number_for_own(const struct shard_set *set);
 
 /*
- * Whether there may be an accept mutex, or one worker only: no two were seen waiting at once in
- * this generation. Then whoever waits may have missed what was told to another, who took something
- * else, and has to look before it waits.
+ * Whether there may be an accept mutex, or one worker only: no two were seen waiting at once, or
+ * not lately enough (set_is_concurrent()). Then whoever waits may have missed what was told to
+ * another, who took something else, and has to look before it waits.
  */
 bool worker_may_be_one_at_a_time(const struct shard_set *set);
 
 /*
- * Finds that out: `who`, any number that is nobody else's, begins and ends its wait. The end
- * returns true when it has shown, for the first time in this generation, that another waited
- * meanwhile, and views may shrink: the caller then kicks the set.
+ * Finds that out: `who`, any number that is nobody else's, the lower half of which is the pid,
+ * begins its wait in the generation that is returned, and ends it. The end returns true when it has
+ * shown, for the first time in this generation, that another waited meanwhile, and views may
+ * shrink: the caller then kicks the set. Nothing is shown where the claims have changed meanwhile:
+ * the other may have left.
  */
-void worker_begin_wait(const struct shard_set *set, uint64_t who);
-bool worker_end_wait(const struct shard_set *set, uint64_t who);
+uint32_t worker_begin_wait(const struct shard_set *set, uint64_t who);
+bool worker_end_wait(const struct shard_set *set, uint64_t who, uint32_t generation);
 
 /*
  * The same by other evidence: a worker looked before it waited, something was queued, and then it
  * was not. Whoever took that held no mutex together with this one. It is all that shows it to
  * workers whose memory is not common (Node's, uvicorn's), who are never seen to wait at once.
- * Returns as worker_end_wait().
+ * Returns as worker_end_wait(); the generation is that of the look.
  */
-bool worker_is_not_alone(const struct shard_set *set);
+bool worker_is_not_alone(const struct shard_set *set, uint32_t generation);
 
 #endif

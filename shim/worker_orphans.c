@@ -14,8 +14,7 @@ enum { PART = 32, FRESH_MS = 32 };
 /* Of this moment, as told by the claims and by the clock. The same comes again after half an hour,
  * or 65536 changes. */
 static uint32_t stamp_of(const struct shard_set *set) {
-    uint32_t generation = atomic_load(&set->shared->generation);
-    return generation << 16 | ((uint32_t)(clock_coarse_ms() / FRESH_MS) & 0xffffU);
+    return set_generation(set) << 16 | ((uint32_t)(clock_coarse_ms() / FRESH_MS) & 0xffffU);
 }
 
 bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours) {

@@ -7,8 +7,10 @@
  * those who do not wait at the moment; a worker that is killed after it was woken takes that with
  * it. What must hold in the end, when nothing moves any more: where anybody waits, nothing is queued.
  *
- * Built with -DMUTEX only the holder of an accept mutex waits. The mutations, each a mistake that
- * the code could have: NO_KICK, NO_PROOF, NO_LOOK, SEEN_LATE, SILENT_LEAVING.
+ * Built with -DMUTEX only the holder of an accept mutex waits; with -DFREE=1 too one worker takes no
+ * part in that, as those that a reload leaves over, and nobody comes before it has left. The
+ * mutations, each a mistake that the code could have: NO_KICK, NO_PROOF, NO_LOOK, SEEN_LATE,
+ * SILENT_LEAVING, NO_WITNESS, STALE_PROOF.
  */
 #ifndef WORKERS
 #define WORKERS 3
@@ -32,6 +34,10 @@
 #define LEAVING 1
 #endif
 
+#ifndef FREE
+#define FREE 0
+#endif
+
 #define NOBODY 255
 #define AT(w, s) ((w) * SHARDS + (s))
 
@@ -41,6 +47,7 @@ byte queue[SHARDS];
 byte waiter = NOBODY; /* shared memory: who began to wait last, and has not ended */
 byte generation = 1;
 byte concurrent = 0;
+bit witness[WORKERS]; /* two that were seen to wait at once, and live */
 
 bit registered[WORKERS * SHARDS];
 bit told[WORKERS * SHARDS]; /* the ready list of its epoll instance */
@@ -117,7 +124,7 @@ inline connection_at(s) {
 proctype clients() {
     byte s, x, woken;
     do
-    :: to_come > 0 -> atomic {
+    :: to_come > 0 && !(FREE && to_leave) -> atomic {
         to_come--;
         s = 0;
         do /* the hash picks one that listens; while none does, the client is refused */
@@ -201,8 +208,22 @@ inline claim(w) {
     listening[home] = 1
 }
 
+#ifdef NO_WITNESS
+#define HAS_WITNESSES 1
+#else
+#define HAS_WITNESSES                                                                              \
+    (witness[0] + (WORKERS > 1 -> witness[1 % WORKERS] : 0) +                                      \
+         (WORKERS > 2 -> witness[2 % WORKERS] : 0) >=                                              \
+     2)
+#endif
+
+/* What was seen of two that wait at once stays known while both live, and keep their shards. */
 inline announce() {
     atomic {
+        if
+        :: concurrent == generation && HAS_WITNESSES -> concurrent++
+        :: else -> skip
+        fi;
         generation++;
 #ifndef NO_KICK
         kick_all();
@@ -243,14 +264,33 @@ inline look(w) {
 /* Two that wait at the same moment: there is no accept mutex. Said by the one that was there first,
  * when it comes back. */
 inline begin_wait(w) {
-    waiter = w
+    atomic { waiter = w; begun = generation }
+}
+
+/* Else one that was seen may have left since. */
+#ifdef STALE_PROOF
+#define IS_OF_NOW 1
+#else
+#define IS_OF_NOW (begun == generation)
+#endif
+
+inline note_witnesses(w) {
+    kicks = 0;
+    do
+    :: kicks < WORKERS -> witness[kicks] = (kicks == w || kicks == waiter); kicks++
+    :: else -> break
+    od;
+    kicks = 0
 }
 
 inline end_wait(w) {
     atomic {
         if
         :: waiter == w -> waiter = NOBODY
-        :: waiter != w && concurrent != generation -> concurrent = generation; kick_all()
+        :: waiter != w && concurrent != generation && IS_OF_NOW ->
+            concurrent = generation;
+            note_witnesses(w);
+            kick_all()
         :: else -> skip
         fi
     }
@@ -300,8 +340,10 @@ inline give_back(w) {
     has_kick[w] = 0;
     kicked[w] = 0;
     waiting[w] = 0;
+    witness[w] = 0;
     home = 0;
     seen = 0;
+    begun = 0;
 #ifdef MUTEX
     if
     :: mutex == w -> mutex = NOBODY
@@ -311,7 +353,7 @@ inline give_back(w) {
 }
 
 proctype worker(byte w) {
-    byte home, seen, s, x, near, kicks;
+    byte home, seen, begun, s, x, near, kicks;
     bit wanted;
 born:
     alive[w] = 1;
@@ -320,7 +362,10 @@ born:
     :: true ->
 #ifdef MUTEX
 end_mutex:
-        atomic { mutex == NOBODY -> mutex = w };
+        if
+        :: atomic { w >= FREE && mutex == NOBODY -> mutex = w }
+        :: w < FREE -> skip
+        fi;
 #endif
         if
         :: seen != generation || concurrent != seen -> look_at_claims(w)
@@ -333,6 +378,9 @@ end_waiting:
         if
         :: atomic { kicked[w] || IS_TOLD(w) -> waiting[w] = 0; kicked[w] = 0 }
         :: atomic { to_kill > 0 -> to_kill--; give_back(w) }; goto born
+        :: atomic { w < FREE && to_leave > 0 -> to_leave--; waiting[w] = 0 }; /* a signal says so */
+            end_wait(w);
+            goto leave
         fi;
         end_wait(w);
         if
@@ -344,12 +392,15 @@ end_waiting:
         :: atomic { to_kill > 0 -> to_kill--; give_back(w) }; goto born
         fi;
 #ifdef MUTEX
-        mutex = NOBODY;
+        if
+        :: mutex == w -> mutex = NOBODY
+        :: else -> skip
+        fi;
 #endif
         if
         :: true
         :: atomic { to_hang > 0 -> to_hang-- }; goto end_hanging
-        :: atomic { to_leave > 0 -> to_leave-- }; goto leave
+        :: atomic { to_leave > 0 && !(FREE && w >= FREE) -> to_leave-- }; goto leave
         fi
     od;
 leave:

@@ -41,9 +41,13 @@ judge FAILS "mutation: a new owner kicks nobody" "${two[@]}" -DNO_KICK
 judge FAILS "mutation: the claims are called seen after they were looked at" "${two[@]}" -DSEEN_LATE
 judge FAILS "mutation: behind a mutex, nobody looks before it waits" "${two[@]}" -DMUTEX -DNO_LOOK
 judge FAILS "mutation: views shrink before two were seen waiting at once" "${plain[@]}" -DMUTEX -DNO_PROOF
+reloaded=(-DWORKERS=3 -DSHARDS=3 -DSTEAL=0 -DMUTEX -DFREE=1 -DKILLED=0 -DHANGING=0 -DCONNECTIONS=1)
+judge FAILS "mutation: what was seen outlives those who were seen" "${reloaded[@]}" -DNO_WITNESS
+judge FAILS "mutation: two were seen before one of them left" "${reloaded[@]}" -DSTALE_PROOF
 judge FAILS "mutation: a worker leaves and says nothing" "${plain[@]}" -DSILENT_LEAVING
 if [[ ${1:-} == LARGE ]]; then
   judge HOLDS "three workers, three shards, behind a mutex; one leaves" \
     -DWORKERS=3 -DSHARDS=3 -DMUTEX -DKILLED=0 -DHANGING=0 -DCONNECTIONS=1
+  judge HOLDS "one without the mutex leaves, two with it stay" "${reloaded[@]}"
 fi
 exit "$failed"

@@ -154,7 +154,7 @@ static int claim(void *unused) {
 static int count_watched(void) {
     struct shard_bits view;
     bool unproven;
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     worker_view(&set, &(struct seat){.home = 1}, &none, &view, &unproven);
     return bits_count(&view);
 }

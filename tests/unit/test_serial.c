@@ -226,7 +226,7 @@ static bool stands_back_still(struct watch *watch) {
 
 static void who_serves_them_one_by_one_does_not_stand_back(void **state) {
     (void)state;
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     take_all_of_one_wait(SERVED_US, true);
     assert_true(stands_back_still(watch_here()));
     for (int i = 0; i < 4; i++)

@@ -109,7 +109,7 @@ static void add_listener(uint32_t events) {
 /* The worker stands back since just now; two were seen waiting at once. */
 static void begin_standing_back(void) {
     struct epoll_event event = {0};
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     atomic_store(&watch->pace.stands_back, true);
     atomic_store(&instance->stands_back, true);
     watch->seen_generation = 0;

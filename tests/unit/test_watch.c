@@ -286,8 +286,8 @@ static void a_delete_holds_until_the_next_add(void **state) {
 static void rest(void) {
     struct epoll_event events[8];
     wait_here(events, 0);
-    assert_int_equal(accept_here(), -1);             /* it accepts: that is known then */
-    set.shared->concurrent = set.shared->generation; /* and that two wait at once */
+    assert_int_equal(accept_here(), -1); /* it accepts: that is known then */
+    see_two_wait(&set);                  /* and that two wait at once */
     for (int i = 0; i == 0 || (i < 8 && instance_find(epfd)->work); i++)
         wait_here(events, 0);
     assert_int_equal(instance_find(epfd)->work, NO_WORK);

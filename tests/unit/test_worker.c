@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "lab.h"
+#include "local.h"
 #include "real.h"
 #include "stats.h"
 #include "worker.h"
@@ -21,6 +22,7 @@ static const struct shard_bits none;
 static int make_set(void **state) {
     (void)state;
     const char *why = NULL;
+    assert_true(local_start());
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
     assert_int_equal(set.count, SHARDS);
@@ -45,8 +47,7 @@ static int claim(void *unused) {
 
 static int wait_and_end(void *unused) {
     (void)unused;
-    worker_begin_wait(&set, 2);
-    worker_end_wait(&set, 2);
+    worker_end_wait(&set, 2, worker_begin_wait(&set, 2));
     return 0;
 }
 
@@ -195,7 +196,7 @@ static void then_home_its_neighbours_and_the_orphans(void **state) {
     bool unproven = true;
     for (int i = 0; i < 6; i++)
         owners[i] = start_child(claim, NULL);
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     assert_int_equal(view_of(0, 2, &unproven), 1 << 2);
     assert_false(unproven);
     assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3);
@@ -222,7 +223,7 @@ static int count_asked(int fd, int command, ...) {
 static int asked_for_a_view(void) {
     bool unproven;
     asked = 0;
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     view_of(0, 1, &unproven);
     return asked;
 }
@@ -290,13 +291,13 @@ static void and_the_first_once_all_was_gathered_there(void **state) {
     worker_gather(&set);
     assert_int_equal(atomic_load(&set.shared->generation), before + 1);
     for (int i = 0; i < 2; i++) {
-        atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+        see_two_wait(&set);
         assert_int_equal(view_of(1, 2, &unproven), 1 << 2 | 1 << 3 | 1 << 0);
         set_gather(&set, false);
     }
     worker_gather(&set);
     assert_int_equal(atomic_load(&set.shared->generation), before + 1);
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     assert_int_equal(view_of(0, 2, &unproven), 1 << 2); /* without thieves each has its own */
     for (int i = 0; i < 6; i++)
         end_child(owners[i]);
@@ -322,7 +323,7 @@ static void and_those_whose_owners_are_stuck(void **state) {
     bool unproven = true;
     for (int i = 0; i < 6; i++)
         owners[i] = start_child(claim, NULL);
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     assert_int_equal(view_with(1, 2, &stuck, &unproven), 1 << 2 | 1 << 3 | 1 << 4 | 1 << 0);
     assert_int_equal(view_with(1, 4, &stuck, &unproven), 1 << 4 | 1 << 5 | 1 << 3 | 1 << 0);
     for (int i = 0; i < 6; i++)
@@ -345,7 +346,7 @@ static void sharers_watch_fewer(void **state) {
     worker_view(&set, &seat, &none, &view, &unproven);
     assert_true(unproven);
     assert_int_equal(bits_count(&view), SHARDS);
-    atomic_store(&set.shared->concurrent, atomic_load(&set.shared->generation));
+    see_two_wait(&set);
     worker_view(&set, &seat, &none, &view, &unproven);
     assert_int_equal(view.word[0], 1 << 2 | 1 << 3 | 1 << 4);
     seat.number = 1; /* each watches others */
@@ -379,7 +380,8 @@ static void two_that_wait_at_once_are_noticed(void **state) {
         is_proven(false);
         worker_begin_wait(&set, 1);
         end_child(start_child(others[i], NULL));
-        assert_false(worker_end_wait(&set, 1)); /* so few shards that no view shrinks */
+        assert_false(worker_end_wait(
+            &set, 1, set_generation(&set))); /* so few shards that no view shrinks */
         is_proven(true);
     }
 }
@@ -388,7 +390,7 @@ static void those_that_take_turns_are_not(void **state) {
     (void)state;
     for (uint64_t who = 1; who < 10; who++) {
         worker_begin_wait(&set, who);
-        assert_false(worker_end_wait(&set, who));
+        assert_false(worker_end_wait(&set, who, set_generation(&set)));
     }
     is_proven(false);
 }
@@ -397,7 +399,7 @@ static void one_that_died_waiting_does_not_count(void **state) {
     (void)state;
     end_child(start_child(wait_for_good, NULL));
     worker_begin_wait(&set, 1);
-    assert_false(worker_end_wait(&set, 1));
+    assert_false(worker_end_wait(&set, 1, set_generation(&set)));
     is_proven(false);
 }
 
@@ -409,8 +411,8 @@ static void views_that_shrink_are_told(void **state) {
         owners[i] = start_child(claim, NULL);
     worker_begin_wait(&set, 1);
     worker_begin_wait(&set, 2);
-    assert_true(worker_end_wait(&set, 1));
-    assert_false(worker_end_wait(&set, 1));
+    assert_true(worker_end_wait(&set, 1, set_generation(&set)));
+    assert_false(worker_end_wait(&set, 1, set_generation(&set)));
     for (int i = 0; i < SHARDS; i++)
         end_child(owners[i]);
 }
@@ -421,6 +423,98 @@ static void fill(int kind) {
     unsigned char *bytes = (unsigned char *)set.shared;
     for (size_t i = 0; i < SET_MEMORY_SIZE; i++)
         bytes[i] = kind == 0 ? 0xff : kind == 1 ? 0 : (unsigned char)rand();
+}
+
+/* ---- what a change of the claims takes from what is known ---- */
+
+/* Two that wait at once, and then go on to live. */
+static void be_seen(struct child *one, struct child *other) {
+    *one = start_child(claim, NULL);
+    *other = start_child(claim, NULL);
+    assert_false(set_is_concurrent(&set));
+    worker_begin_wait(&set, (uint32_t)one->pid);
+    worker_begin_wait(&set, UINT64_C(1) << 32 | (uint32_t)other->pid);
+    worker_end_wait(&set, (uint32_t)one->pid, set_generation(&set));
+    assert_true(set_is_concurrent(&set));
+}
+
+static void it_stays_known_while_both_witnesses_live(void **state) {
+    (void)state;
+    struct child one, other;
+    be_seen(&one, &other);
+    struct child third = start_child(claim, NULL);
+    assert_true(set_is_concurrent(&set));
+    end_child(third);
+    end_child(other);
+    assert_true(set_is_concurrent(&set)); /* nobody knows it yet */
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    end_child(one);
+}
+
+static void nor_does_it_where_the_first_died(void **state) {
+    (void)state;
+    struct child one, other;
+    be_seen(&one, &other);
+    end_child(one);
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    end_child(other);
+}
+
+static void and_do_not_give_their_shards_back(void **state) {
+    (void)state;
+    struct child one, other;
+    be_seen(&one, &other);
+    set_dismiss_witness(&set, (uint32_t)getpid());
+    set_changed(&set);
+    assert_true(set_is_concurrent(&set));
+    set_dismiss_witness(&set, (uint32_t)one.pid);
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    end_child(one);
+    end_child(other);
+}
+
+static void who_gives_one_back_is_no_witness(void **state) {
+    (void)state;
+    struct child other = start_child(claim, NULL);
+    struct shard_bits ours = {0};
+    int shard = worker_claim(&set, &ours, ANY_SHARD);
+    worker_announce(&set, shard);
+    assert_true(
+        set_note_concurrent(&set, set_generation(&set), (uint32_t)other.pid, (uint32_t)getpid()));
+    set_changed(&set);
+    assert_true(set_is_concurrent(&set));
+    worker_release(&set, shard);
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    end_child(other);
+}
+
+static void of_whom_it_is_not_known_nothing_stays(void **state) {
+    (void)state;
+    struct child one = start_child(claim, NULL);
+    assert_true(set_note_concurrent(&set, set_generation(&set), (uint32_t)one.pid, 0));
+    assert_false(set_note_concurrent(&set, set_generation(&set), (uint32_t)one.pid, 0));
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    end_child(one);
+}
+
+/* The other may have left since. */
+static void nor_is_it_seen_where_the_claims_changed_meanwhile(void **state) {
+    (void)state;
+    uint32_t generation = worker_begin_wait(&set, 1);
+    set_changed(&set);
+    assert_false(set_is_concurrent(&set));
+    worker_begin_wait(&set, 2);
+    worker_end_wait(&set, 1, generation);
+    assert_false(set_is_concurrent(&set));
+    worker_is_not_alone(&set, generation);
+    assert_false(set_is_concurrent(&set));
+    worker_is_not_alone(&set, set_generation(&set));
+    assert_true(set_is_concurrent(&set));
 }
 
 /* ---- who is stuck ---- */
@@ -653,8 +747,7 @@ static void use_everything(void) {
     worker_took_stolen(&set, home);
     is_stuck(home);
     worker_is_there(&set, home);
-    worker_begin_wait(&set, 1);
-    worker_end_wait(&set, 1);
+    worker_end_wait(&set, 1, worker_begin_wait(&set, 1));
     worker_may_be_one_at_a_time(&set);
     worker_unshare(&set, home);
     worker_announce(&set, home);
@@ -707,6 +800,12 @@ int main(void) {
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),
         WITH_SET(views_that_shrink_are_told),
+        WITH_SET(it_stays_known_while_both_witnesses_live),
+        WITH_SET(nor_does_it_where_the_first_died),
+        WITH_SET(and_do_not_give_their_shards_back),
+        WITH_SET(who_gives_one_back_is_no_witness),
+        WITH_SET(of_whom_it_is_not_known_nothing_stays),
+        WITH_SET(nor_is_it_seen_where_the_claims_changed_meanwhile),
         WITH_SET(garbage_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
