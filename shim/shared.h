@@ -119,7 +119,9 @@ struct shared {
     /* What all workers write, apart from what each of them reads for every connection. */
     _Alignas(64) _Atomic uint32_t turns; /* that ended, of all workers, since `paced_ms` */
     struct shared_budget passes;         /* of connections to whoever waits for their shard */
+    struct shared_budget rescues;        /* the same where its owner does not come */
     struct shared_budget looks;          /* after sleeps, at what may be left */
+    struct shared_budget searches;       /* the same while some owner is slow */
     struct shared_budget gatherings;     /* of new connections at shard 0 */
     _Atomic uint32_t swept_ms; /* when it was last looked at the other shards meanwhile, odd; 0:
                                   look now */

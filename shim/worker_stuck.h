@@ -42,12 +42,15 @@ bool worker_may_gather(const struct shard_set *set);
 /* Whether somebody may look what is left, as the kernel has to be asked for that: not often. */
 bool worker_may_look(const struct shard_set *set);
 
+/* The same while owners are seen that are slow: more often. */
+bool worker_may_look_for_slow(const struct shard_set *set);
+
 /* Whether it waits, and so was woken for what is queued, or went to work a moment ago: it will
  * see that itself. */
 bool worker_comes_soon(const struct shard_set *set, int shard);
 
 /* Whether what is queued there is to be passed on to all who wait for the shard: when it does not
- * come soon; and else too, but not often. */
+ * come soon; and else too, but less often. */
 bool worker_passes_on(const struct shard_set *set, int shard);
 
 /* Somebody else took a connection from `shard`. True: its owner, if it has one, has not been there
