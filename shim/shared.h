@@ -88,6 +88,11 @@ struct shared_budget {
     _Atomic uint32_t since_ms; /* ... then, odd, or for 100 ms; 0: never */
 };
 
+/* worker_answers.h: of 32 shards in each word, and in its upper half when that was so. */
+struct shared_answer {
+    _Atomic uint64_t word[SHARDS_MAX / 32];
+};
+
 struct shared {
     uint32_t magic;
     uint32_t version;
@@ -123,12 +128,12 @@ struct shared {
     struct shared_budget looks;          /* after sleeps, at what may be left */
     struct shared_budget searches;       /* the same while some owner is slow */
     struct shared_budget gatherings;     /* of new connections at shard 0 */
-    _Atomic uint32_t swept_ms; /* when it was last looked at the other shards meanwhile, odd; 0:
-                                  look now */
-    _Atomic uint64_t orphans[SHARDS_MAX / 32]; /* worker_orphans.c: 32 shards each, and when that
-                                                  was so */
-    _Atomic uint64_t past[COUNTS];             /* of the workers that are gone */
-    _Atomic uint64_t unattended;               /* accepts by those that found no place here */
+    _Atomic uint32_t swept_ms;     /* when it was last looked at the other shards meanwhile, odd; 0:
+                                      look now */
+    struct shared_answer orphans;  /* shards that nobody owns, among those that listen */
+    struct shared_answer stuck;    /* shards whose owners are away for long */
+    _Atomic uint64_t past[COUNTS]; /* of the workers that are gone */
+    _Atomic uint64_t unattended;   /* accepts by those that found no place here */
     _Atomic uint64_t fallbacks[FALLBACKS];
     char address[SHARED_TEXT]; /* as it is said in the log */
     char why[SHARED_TEXT];     /* it has that mode */

@@ -4,6 +4,7 @@
 #include "local.h"
 #include "watch_shards.h"
 #include "worker.h"
+#include "worker_answers.h"
 #include "worker_orphans.h"
 #include "worker_stuck.h"
 
@@ -17,11 +18,24 @@ void stuck_tell(const struct shard_set *set, int shard) {
     guard_leave();
 }
 
-void stuck_find(struct watch *watch, const struct shard_set *set, const struct shard_bits *ours,
-                struct shard_bits *stuck) {
+/* Which owners are is the same for all. */
+static void find_all(const struct watch *watch, const struct shard_set *set, uint32_t news,
+                     struct shard_bits *stuck) {
+    struct shared_answer *answer = &set->shared->stuck;
     struct shard_bits listening;
     struct shard_bits queued;
-    struct shard_bits orphans;
+    uint32_t stamp = answers_stamp(news);
+    if (answers_find(set, answer, stamp, stuck))
+        return;
+    worker_listening(set, &listening);
+    shards_find_queued(watch, &listening, &queued);
+    worker_stuck(set, &queued, stuck);
+    answers_leave(set, answer, stamp, stuck);
+}
+
+void stuck_find(struct watch *watch, const struct shard_set *set, const struct shard_bits *ours,
+                struct shard_bits *stuck) {
+    struct shard_bits orphans = {0};
     uint32_t news = worker_stuck_news(set);
     bool is_due = news != watch->seen_stuck || watch->sees_stuck;
     *stuck = (struct shard_bits){0};
@@ -29,14 +43,11 @@ void stuck_find(struct watch *watch, const struct shard_set *set, const struct s
     watch->sees_stuck = false;
     if (!set_steal(set) || !is_due)
         return;
-    worker_listening(set, &listening);
-    shards_find_queued(watch, &listening, &queued);
-    worker_stuck(set, &queued, stuck);
+    find_all(watch, set, news, stuck);
     if (bits_count(stuck))
         worker_orphans(set, ours, &orphans);
-    BITS_EACH (shard, stuck)
-        if (bits_has(&orphans, shard))
-            bits_remove(stuck, shard);
+    BITS_EACH (shard, &orphans)
+        bits_remove(stuck, shard);
     watch->looked_ms = clock_coarse_ms();
     watch->sees_stuck = bits_count(stuck);
     watch->lets_go_late = true;

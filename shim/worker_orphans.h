@@ -11,8 +11,7 @@
  * kernel. */
 bool worker_is_orphan(const struct shard_set *set, int shard, const struct shard_bits *ours);
 
-/* All of those that listen. The kernel is asked where nobody has asked it since the claims last
- * changed, or for 32 ms: so long one that was killed since may be missed. */
+/* All of those that listen. Who was killed less than 100 ms ago may be missed. */
 void worker_orphans(const struct shard_set *set, const struct shard_bits *ours,
                     struct shard_bits *orphans);
 

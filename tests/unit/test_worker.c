@@ -10,6 +10,7 @@
 #include "real.h"
 #include "stats.h"
 #include "worker.h"
+#include "worker_answers.h"
 #include "worker_orphans.h"
 #include "worker_stuck.h"
 
@@ -242,7 +243,7 @@ static void the_kernel_is_asked_once_for_all(void **state) {
         again = asked_for_a_view();
     set_changed(&set);
     int after_a_change = asked_for_a_view();
-    usleep(70000);
+    usleep(220000);
     int some_time_later = asked_for_a_view();
     real.fcntl = own_fcntl;
     assert_int_equal(again, 0);
@@ -251,6 +252,22 @@ static void the_kernel_is_asked_once_for_all(void **state) {
 }
 
 /* What is in the shared memory is not believed of who asks itself. */
+static void an_answer_is_good_for_its_moment(void **state) {
+    (void)state;
+    struct shared_answer *answer = &set.shared->stuck;
+    struct shard_bits told = {.word = {0x85}};
+    struct shard_bits heard;
+    assert_false(answers_find(&set, answer, answers_stamp(1), &heard));
+    assert_false(answers_find(&set, answer, 0, &heard)); /* nobody has left any */
+    uint32_t stamp = answers_stamp(1);
+    answers_leave(&set, answer, stamp, &told);
+    assert_true(answers_find(&set, answer, stamp, &heard));
+    assert_memory_equal(&heard, &told, sizeof told);
+    assert_false(answers_find(&set, answer, answers_stamp(2), &heard));
+    usleep(220000);
+    assert_false(answers_find(&set, answer, answers_stamp(1), &heard));
+}
+
 static void its_own_are_no_orphans(void **state) {
     (void)state;
     struct shard_bits orphans;
@@ -790,6 +807,7 @@ int main(void) {
         WITH_SET(until_two_wait_at_once_everybody_sees_all),
         WITH_SET(then_home_its_neighbours_and_the_orphans),
         WITH_SET(the_kernel_is_asked_once_for_all),
+        WITH_SET(an_answer_is_good_for_its_moment),
         WITH_SET(its_own_are_no_orphans),
         WITH_SET(many_have_each_their_place),
         WITH_SET(and_the_first_once_all_was_gathered_there),
