@@ -242,11 +242,14 @@ bool worker_is_not_alone(const struct shard_set *set, uint32_t generation) {
     return are_two(set, generation, 0, 0);
 }
 
-/* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
- * there first and came back: one that died waiting says nothing. */
+/* Beside the name of one whose wait has ended. */
+#define ENDED (UINT64_C(1) << 63)
+
+/* Another's name: it began meanwhile, and may have ended. Said by the one that was there first and
+ * came back: one that died waiting says nothing. */
 bool worker_end_wait(const struct shard_set *set, uint64_t who, uint32_t generation) {
     uint64_t seen = who;
-    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
+    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, who | ENDED))
         return false;
     return are_two(set, generation, (uint32_t)who, (uint32_t)seen);
 }
