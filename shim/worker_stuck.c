@@ -39,17 +39,18 @@ static bool is_older(const _Atomic uint32_t *since, uint32_t now, int32_t age) {
 /*
  * An owner that waits is woken for what comes to its shard, and finds it gone where somebody was up
  * already, without a return from its wait; on crowded CPUs that is common, and where little comes
- * to a shard it may be long from one such time to the next. So often in a row it is not late: it
- * was stopped in its wait.
+ * to a shard it may be long from one such time to the next. So often in a row, or for so long, it
+ * is not late: it was stopped in its wait.
  */
-enum { LATE_MOST = 8 };
+enum { LATE_MOST = 8, LATE_MS = 1000 };
 
-static bool is_only_late(const struct shard_set *set, int shard) {
+static bool is_only_late(const struct shard_set *set, int shard, uint32_t now) {
     const struct shared_shard *its = shard_of(set, shard);
     uint32_t at_work = atomic_load_explicit(&its->at_work_since, memory_order_relaxed);
     if (at_work)
         return at_work != GAVE_BACK && !worker_is_shared(set, shard);
-    return atomic_load_explicit(&its->stolen_in_a_row, memory_order_relaxed) < LATE_MOST;
+    return atomic_load_explicit(&its->stolen_in_a_row, memory_order_relaxed) < LATE_MOST &&
+           !is_older(&its->stolen_since, now, LATE_MS);
 }
 
 /* Its owner was not there for so long. Where several sit the last one that came or went has said
@@ -57,7 +58,7 @@ static bool is_only_late(const struct shard_set *set, int shard) {
 static bool is_away(const struct shard_set *set, int shard, uint32_t now, int32_t age) {
     const struct shared_shard *its = shard_of(set, shard);
     return is_older(&its->at_work_since, now, age) ||
-           (is_older(&its->stolen_since, now, age) && !is_only_late(set, shard));
+           (is_older(&its->stolen_since, now, age) && !is_only_late(set, shard, now));
 }
 
 static void put(_Atomic uint32_t *since, uint32_t value) {

@@ -583,7 +583,7 @@ static void who_waits_comes_too_late_at_times(void **state) {
     (void)state;
     worker_is_there(&set, 0);
     steal(0, 1);
-    began_to_be_stolen_from(0, 5000);
+    began_to_be_stolen_from(0, 900);
     for (int i = 2; i < IN_A_ROW; i++) {
         assert_false(worker_took_stolen(&set, 0));
         assert_true(worker_comes_soon(&set, 0));
@@ -596,8 +596,19 @@ static void who_waits_comes_too_late_at_times(void **state) {
     assert_true(is_stuck(0));
     worker_took_home(&set, 0);
     steal(0, 1);
-    began_to_be_stolen_from(0, 5000);
+    began_to_be_stolen_from(0, 900);
     assert_false(is_stuck(0));
+}
+
+static void but_not_for_long(void **state) {
+    (void)state;
+    worker_is_there(&set, 0);
+    steal(0, 1);
+    began_to_be_stolen_from(0, 900);
+    assert_false(worker_took_stolen(&set, 0));
+    began_to_be_stolen_from(0, 1100);
+    assert_true(worker_took_stolen(&set, 0));
+    assert_true(is_stuck(0));
 }
 
 /* How long others had taken before that does not matter. */
@@ -711,6 +722,38 @@ static void nor_who_may_be_dead_for_those_who_wait(void **state) {
     assert_true(worker_few_wait(&set));
 }
 
+static int passed_on_at_once(const struct shard_set *of) {
+    int times = 0;
+    worker_goes_to_work(of, 0, clock_coarse_ms() - 1000);
+    while (times < 1000 && worker_passes_on(of, 0))
+        times++;
+    return times;
+}
+
+/* All who wait there wake, and these may be all workers. */
+static void the_more_shards_the_more_seldom_all_are_woken(void **state) {
+    (void)state;
+    enum { MANY = 64 };
+    struct shard_set many = {0};
+    const char *why = NULL;
+    int fd = listening_socket();
+    assert_true(set_make(&many, fd, MANY, 64, &why));
+    assert_in_range(passed_on_at_once(&set), 128, 256); /* the clock may go on meanwhile */
+    assert_in_range(passed_on_at_once(&many), 32, 64);
+    set_close(&many);
+    close(fd);
+}
+
+static void who_is_slow_is_looked_for_now_and_then(void **state) {
+    (void)state;
+    int times = 0;
+    while (times < 1000 && worker_may_look_for_slow(&set))
+        times++;
+    assert_in_range(times, 128, 256);
+    usleep(150000);
+    assert_true(worker_may_look_for_slow(&set));
+}
+
 static void all_are_told_once_in_a_while(void **state) {
     (void)state;
     uint32_t news = worker_stuck_news(&set);
@@ -792,6 +835,7 @@ int main(void) {
         WITH_SET(a_spare_that_cannot_listen_is_not_claimed),
         WITH_SET(an_owner_that_is_not_there_for_long_is_stuck),
         WITH_SET(who_waits_comes_too_late_at_times),
+        WITH_SET(but_not_for_long),
         WITH_SET(nor_is_one_away_that_has_just_gone_to_work),
         WITH_SET(what_was_given_back_nobody_comes_late_to),
         WITH_SET(who_waits_at_a_shared_home_is_not_slow),
@@ -801,6 +845,8 @@ int main(void) {
         WITH_SET(who_is_gone_does_not_count),
         WITH_SET(nor_who_may_be_dead_for_those_who_wait),
         WITH_SET(all_are_told_once_in_a_while),
+        WITH_SET(the_more_shards_the_more_seldom_all_are_woken),
+        WITH_SET(who_is_slow_is_looked_for_now_and_then),
         WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(a_worker_that_waits_beside_its_queue_is_stuck),
         WITH_SET(those_without_a_home_spread_over_all),
