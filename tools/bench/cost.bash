@@ -42,6 +42,11 @@ growth() {
   done < <(names list_cost | sed 's/ [0-9]*$//' | awk '!seen[$0]++')
 }
 
+# beside OURS OTHER: at 256 workers, by what the kernel does by itself, of the same round.
+beside() {
+  row "$1" "$2" "$(ratio "$1 256" "$2 256" cpu)" "$(ratio "$1 256" "$2 256" all_cpu)"
+}
+
 experiment_cost() {
   local sizes="${COST_SIZES[*]}"
   # shellcheck disable=SC2034 # commands.bash reads it
@@ -58,6 +63,10 @@ experiment_cost() {
   say '256 workers by 4, in the same round:'
   head_row 'CPU at 256 by that at 4' 'one at a time' 'all have work'
   growth
+  say 'At 256 workers, by what takes turns or has a socket for each without the library, in the same round:'
+  head_row 'CPU of ours' 'by' 'one at a time' 'all have work'
+  beside "ours, \`exclusive\`" "\`accept\`"
+  beside "ours, \`reuseport\`, a queue for each" 'a socket for each'
   series list_cost "$sizes" cpu >"$REPORT/cost.series"
   series list_cost "$sizes" all_cpu >"$REPORT/cost_all.series"
 }
