@@ -132,24 +132,22 @@ void set_pass_on(const struct shard_set *set, int own_fd);
 /* What is to be watched has changed: a new generation, and a kick. errno may change. */
 void set_changed(const struct shard_set *set);
 
+/* The first half of that; returns the generation that has ended. */
+uint32_t set_advance(const struct shard_set *set);
+
 /* Changes with what is to be watched. */
 uint32_t set_generation(const struct shard_set *set);
 
-/*
- * Whether two workers were seen waiting at once, so that there is no accept mutex; else there may
- * be one. Those who were seen are its witnesses: while both live, and keep their shards, a change
- * of the claims takes nothing from it, since one of them holds no mutex. Else it has to be seen
- * anew.
- */
+/* Whether two workers were seen waiting at once in this generation, or in that one, so that there
+ * is no accept mutex; else there may be one. */
 bool set_is_concurrent(const struct shard_set *set);
+bool set_was_concurrent(const struct shard_set *set, uint32_t generation);
 
-/* It was seen in that generation, of workers of these processes; 0: of whom is not known. True: it
- * is news, and holds for now. */
-bool set_note_concurrent(const struct shard_set *set, uint32_t generation, uint32_t one,
-                         uint32_t other);
+/* It was seen in that generation. True: it is news, and holds for now. */
+bool set_note_concurrent(const struct shard_set *set, uint32_t generation);
 
-/* A worker of that process gives a shard back. */
-void set_dismiss_witness(const struct shard_set *set, uint32_t pid);
+/* In that generation it was; and it is so in the next, as two wait now. */
+void set_stays_concurrent(const struct shard_set *set, uint32_t generation);
 
 /* Moves the hidden descriptors up after RLIMIT_NOFILE grew; only while nothing is registered here.
  */

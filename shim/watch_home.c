@@ -221,7 +221,7 @@ static bool is_time_to_retry(struct watch *watch) {
 /* Whether there is something to look at: the claims, what was refused some waits ago, or who is
  * stuck. */
 static bool is_due(struct watch *watch, const struct shard_set *set, uint32_t generation,
-                   uint64_t concurrent) {
+                   uint32_t concurrent) {
     bool is_same = watch->seen_generation == generation && watch->seen_concurrent == concurrent;
     bool is_retry = is_time_to_retry(watch);
     return !is_same || stuck_is_due(watch, set) || is_retry;
@@ -231,7 +231,7 @@ static void sync_claims(struct watch *watch, struct shard_set *set) {
     if (!watch->has_home || !atomic_load(&watch->armed))
         return;
     uint32_t generation = set_generation(set);
-    uint64_t concurrent = atomic_load(&set->shared->concurrent);
+    uint32_t concurrent = atomic_load(&set->shared->concurrent);
     move_to_own_home(watch, set, generation);
     if (!is_due(watch, set, generation, concurrent)) {
         if (watch->is_aside)

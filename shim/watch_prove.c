@@ -26,8 +26,8 @@ enum {
     HESITATION_MS = 50
 }; /* an eternity between a wake-up and its accept; rarely scheduled away */
 
-/* Three are enough, and as many more as four accepts in time take away of each. */
-enum { DOUBT = 4, DOUBTS_ENOUGH = 12 };
+/* Three are enough, if fewer than eight accepts in time come between two. */
+enum { DOUBT = 8, DOUBTS_ENOUGH = 3 * DOUBT };
 
 enum { LOOKS_EACH = 8 }; /* first accepts, to spare the others a look at the clock */
 
@@ -121,39 +121,54 @@ HOT static bool is_to_look(struct watch *watch) {
     return looks;
 }
 
-/* For half of that time: then it did not choose to wait. */
-static bool waited_for_cpu(const struct watch *watch, const struct thread_times *now) {
+/* For so much of a time that it was late, since the last reading, it waited for a CPU. */
+static uint64_t delayed_ms(const struct watch *watch, const struct thread_times *now,
+                           uint64_t late_ms) {
     const struct thread_times *since = &watch->doubt.since;
-    return now->thread && now->thread == since->thread &&
-           now->delayed - since->delayed >= watch->doubt.late_ms * 1000000 / 2;
+    if (!now->thread || now->thread != since->thread)
+        return 0;
+    uint64_t delayed = (now->delayed - since->delayed) / 1000000;
+    return delayed < late_ms ? delayed : late_ms;
 }
 
-/* Whether it is no doubt any more. */
-static bool add_doubt(struct watch *watch, uint64_t late_ms) {
-    struct thread_times now = thread_times_read();
+/* Whether it is no doubt any more: three times, and it did choose to wait. Of the first it is not
+ * known, as nothing was read before. */
+static bool add_doubt(struct watch *watch, uint64_t late_ms, const struct thread_times *now) {
     unsigned doubts = atomic_load(&watch->doubts) + (unsigned)DOUBT;
     bool is_first = doubts == DOUBT;
+    watch->doubt.delayed_ms =
+        is_first ? 0 : watch->doubt.delayed_ms + delayed_ms(watch, now, late_ms);
     watch->doubt.late_ms = is_first ? 0 : watch->doubt.late_ms + late_ms;
-    if (is_first)
-        watch->doubt.since = now;
     atomic_store(&watch->doubts, (uint8_t)(doubts >= DOUBTS_ENOUGH ? 0 : doubts));
-    return doubts >= DOUBTS_ENOUGH && !waited_for_cpu(watch, &now);
+    return doubts >= DOUBTS_ENOUGH && watch->doubt.delayed_ms < watch->doubt.late_ms / 2;
 }
 
+static void remove_doubt(struct watch *watch) {
+    uint8_t doubts = atomic_load(&watch->doubts);
+    if (doubts)
+        atomic_store(&watch->doubts, (uint8_t)(doubts - 1));
+}
+
+/* late_ms: 0, it came in time. */
 RARE static bool is_hesitant(struct watch *watch, uint64_t late_ms) {
     int saved = errno;
+    bool is_so = false;
     if (!guard_enter())
         return false;
-    bool is_so = add_doubt(watch, late_ms);
+    struct thread_times now = thread_times_read();
+    if (late_ms)
+        is_so = add_doubt(watch, late_ms, &now);
+    else
+        remove_doubt(watch);
+    watch->doubt.since = now;
     guard_leave();
     errno = saved;
     return is_so;
 }
 
 HOT static void trust(struct watch *watch) {
-    uint8_t doubts = atomic_load_explicit(&watch->doubts, memory_order_relaxed);
-    if (UNLIKELY(doubts))
-        atomic_store_explicit(&watch->doubts, (uint8_t)(doubts - 1), memory_order_relaxed);
+    if (UNLIKELY(atomic_load_explicit(&watch->doubts, memory_order_relaxed)))
+        is_hesitant(watch, 0);
 }
 
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {

@@ -155,9 +155,11 @@ bool serial_goes_on_for_long(void) {
     return this_thread.in_a_row == IN_A_ROW;
 }
 
-bool serial_is_to_pass_on(const struct watch *watch) {
+bool serial_is_to_pass_on(const struct watch *watch, const struct shard_set *set) {
     uint64_t now = clock_coarse_ms();
-    if (is_since(&this_thread.passed_on, watch) && now - this_thread.passed_on_ms < PASSES_ON_MS)
+    if ((is_since(&this_thread.passed_on, watch) &&
+         now - this_thread.passed_on_ms < PASSES_ON_MS) ||
+        !worker_may_look_for_slow(set))
         return false;
     this_thread.passed_on = (struct since){watch, waits_of(watch)};
     this_thread.passed_on_ms = now;

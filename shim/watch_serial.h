@@ -39,7 +39,7 @@ bool serial_goes_on_for_long(void);
 
 /* Where what it leaves queued may be left to nobody: whether it is to look what that is, as it has
  * not done so a moment ago, since the same wait. It counts as done. */
-bool serial_is_to_pass_on(const struct watch *watch);
+bool serial_is_to_pass_on(const struct watch *watch, const struct shard_set *set);
 
 /* Whether it serves one at a time. */
 bool serial_is(void);

@@ -120,8 +120,9 @@ struct watch {
     struct pace pace;
 
     struct {
-        struct thread_times since; /* when the first came */
-        uint64_t late_ms;          /* its accepts were, since then, all together */
+        struct thread_times since; /* at the last accept */
+        uint64_t late_ms;          /* its accepts were, all together, but for the first */
+        uint64_t delayed_ms;       /* for so long of that it waited for a CPU */
     } doubt;                       /* watch_prove.c */
 
     struct shard_bits registered;
@@ -132,7 +133,7 @@ struct watch {
     uint64_t looked_ms; /* when it looked for stuck owners, by clock_coarse_ms() */
     uint32_t seen_generation;  /* the set's, when its claims were last looked at; 0: not yet */
     uint32_t tried_generation; /* in which a worker without a home of its own last tried for one */
-    uint64_t seen_concurrent;  /* the set's `concurrent` then */
+    uint32_t seen_concurrent;  /* the set's `concurrent` then */
     _Atomic uint32_t probed_generation; /* in which the wait began that may show who else waits */
     _Atomic uint32_t looked_generation; /* in which it looked before a wait what is queued */
     uint32_t seen_sharers;              /* of its home, then */

@@ -78,7 +78,7 @@ HOT bool take_was_told_of_many(struct watch *watch) {
  */
 HOT static bool may_strand(struct watch *watch, const struct shard_set *set) {
     return take_was_told_of_many(watch) ||
-           (worker_sees_slow(set) && serial_is_to_pass_on(watch) && worker_may_look_for_slow(set));
+           (worker_sees_slow(set) && serial_is_to_pass_on(watch, set));
 }
 
 HOT bool take_is_first_after_sleep(const struct watch *watch) {

@@ -3,6 +3,7 @@
 #include "hot.h"
 #include "local.h"
 #include "log.h"
+#include "worker_answers.h"
 #include "worker_lock.h"
 #include "worker_orphans.h"
 #include "worker_stuck.h"
@@ -44,6 +45,26 @@ int worker_least_shared(const struct shard_set *set) {
     return least;
 }
 
+static bool two_wait(const struct shard_set *set) {
+    int waiting = 0;
+    for (int i = 0; i < set->count && waiting < 2; i++)
+        waiting += set_is_listening(set, i) && worker_is_first_in_line(set, i) &&
+                   lock_is_elsewhere(set, i);
+    return waiting == 2;
+}
+
+/*
+ * That two were seen waiting at once, and so there is no accept mutex, was seen of workers that may
+ * leave now, and those that come may have one. So it is known of the new generation too if two
+ * others wait at once just now; else it has to be seen anew, and until then all watch all shards.
+ */
+static void changed(const struct shard_set *set) {
+    uint32_t before = set_advance(set);
+    if (set_was_concurrent(set, before) && two_wait(set))
+        set_stays_concurrent(set, before);
+    set_kick(set);
+}
+
 uint32_t worker_share(const struct shard_set *set, int shard) {
     return atomic_fetch_add(&shard_of(set, shard)->sharers, 1) + 1;
 }
@@ -51,7 +72,7 @@ uint32_t worker_share(const struct shard_set *set, int shard) {
 /* Its owner watched fewer neighbours, some of whose other thieves may leave next. */
 void worker_unshare(const struct shard_set *set, int shard) {
     if (atomic_fetch_sub(&shard_of(set, shard)->sharers, 1) == 1)
-        set_changed(set);
+        changed(set);
 }
 
 uint32_t worker_sharers(const struct shard_set *set, int shard) {
@@ -90,7 +111,7 @@ static unsigned thieves(const struct shard_set *set, int home) {
 
 void worker_announce(struct shard_set *set, int shard) {
     atomic_fetch_add(&shard_of(set, shard)->epoch, 1);
-    set_changed(set);
+    changed(set);
 }
 
 static bool any_shared(const struct shard_set *set, const struct shard_bits *listening) {
@@ -111,9 +132,9 @@ static bool all_see_all(const struct shard_set *set, const struct shard_bits *li
  */
 void worker_release(struct shard_set *set, int shard) {
     struct shard_bits listening;
-    set_dismiss_witness(set, (uint32_t)local_pid());
     worker_is_gone(set, shard);
     lock_drop(set, shard);
+    answers_forget(set, &set->shared->orphans);
     worker_listening(set, &listening);
     if (!all_see_all(set, &listening) || !set_is_followed(set))
         worker_announce(set, shard);
@@ -156,7 +177,7 @@ void worker_gather(const struct shard_set *set) {
     struct shard_bits listening;
     worker_listening(set, &listening);
     if (set_gather(set, true) && !all_see_all(set, &listening))
-        set_changed(set);
+        changed(set);
 }
 
 void worker_view(const struct shard_set *set, const struct seat *seat,
@@ -227,29 +248,20 @@ uint32_t worker_begin_wait(const struct shard_set *set, uint64_t who) {
     return generation;
 }
 
-/* As pids: 0 is nobody's. */
-static bool are_two(const struct shard_set *set, uint32_t generation, uint32_t one,
-                    uint32_t other) {
+bool worker_is_not_alone(const struct shard_set *set, uint32_t generation) {
     struct shard_bits listening;
-    if (!set_note_concurrent(set, generation, one, other))
+    if (!set_note_concurrent(set, generation))
         return false;
     log_line(LOG_DEBUG, "two workers are at work at once: no accept mutex");
     worker_listening(set, &listening);
     return !all_see_all(set, &listening);
 }
 
-bool worker_is_not_alone(const struct shard_set *set, uint32_t generation) {
-    return are_two(set, generation, 0, 0);
-}
-
-/* Beside the name of one whose wait has ended. */
-#define ENDED (UINT64_C(1) << 63)
-
-/* Another's name: it began meanwhile, and may have ended. Said by the one that was there first and
- * came back: one that died waiting says nothing. */
+/* Another's name, or none, since another began meanwhile and has ended. Said by the one that was
+ * there first and came back: one that died waiting says nothing. */
 bool worker_end_wait(const struct shard_set *set, uint64_t who, uint32_t generation) {
     uint64_t seen = who;
-    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, who | ENDED))
+    if (atomic_compare_exchange_strong(&set->shared->waiter, &seen, 0))
         return false;
-    return are_two(set, generation, (uint32_t)who, (uint32_t)seen);
+    return worker_is_not_alone(set, generation);
 }

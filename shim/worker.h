@@ -102,11 +102,10 @@ int worker_number_for_own(const struct shard_set *set);
 bool worker_may_be_one_at_a_time(const struct shard_set *set);
 
 /*
- * Finds that out: `who`, a number below 2^63 that is nobody else's, the lower half of which is the
- * pid, begins its wait in the generation that is returned, and ends it. The end returns true when
- * it has shown, for the first time in this generation, that another waited meanwhile, and views may
- * shrink: the caller then kicks the set. Nothing is shown where the claims have changed meanwhile:
- * the other may have left.
+ * Finds that out: `who`, any number that is nobody else's, begins its wait in the generation that
+ * is returned, and ends it. The end returns true when it has shown, for the first time in this
+ * generation, that another waited meanwhile, and views may shrink: the caller then kicks the set.
+ * Nothing is shown where the claims have changed meanwhile: the other may have left.
  */
 uint32_t worker_begin_wait(const struct shard_set *set, uint64_t who);
 bool worker_end_wait(const struct shard_set *set, uint64_t who, uint32_t generation);

@@ -15,18 +15,22 @@
 #include "shard_set.h"
 
 /* Of this moment; an answer is good for this moment alone, which lasts at most 100 ms, and ends
- * sooner when `changes` does. The same comes again after two hours, or 65536 changes. */
+ * sooner when `changes` does. The same comes again after two hours and a multiple of 65536 changes.
+ */
 uint32_t answers_stamp(uint32_t changes);
 
 /* In shared memory, 32 shards in each word, beside the stamp. */
 struct shared_answer;
 
-/* False: somebody has to find out. */
+/* False: whoever asks has to find out; of the server's own shards always. */
 bool answers_find(const struct shard_set *set, const struct shared_answer *answer, uint32_t stamp,
                   struct shard_bits *bits);
 
 /* The stamp is to be of before it was found out. */
 void answers_leave(const struct shard_set *set, struct shared_answer *answer, uint32_t stamp,
                    const struct shard_bits *bits);
+
+/* It is none any more. */
+void answers_forget(const struct shard_set *set, struct shared_answer *answer);
 
 #endif

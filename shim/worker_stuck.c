@@ -90,14 +90,14 @@ bool worker_comes_soon(const struct shard_set *set, int shard) {
 
 /*
  * So often in so many ms: a wake-up of all who wait for a shard, and a look at several. What helps
- * where an owner is away may be done more often, as often as 25 workers would each do it in 20 ms;
- * but of wake-ups the fewer the more there are to be woken.
+ * where an owner is away is done whenever it may help; where there are many workers it is more
+ * often than others come round anyway, and of wake-ups the fewer the more there are to be woken.
  */
 enum { SPENDS_MOST = 32, SPENDS_MOST_AWAY = 128, SPENDS_MS = 100, FULL_SHARDS = 16 };
 
 static bool spend(struct shared_budget *budget, uint32_t most, uint32_t now) {
     uint32_t since = atomic_load_explicit(&budget->since_ms, memory_order_relaxed);
-    if (since && !is_past(since, now, SPENDS_MS))
+    if (since && !is_past(since, now, SPENDS_MS) && is_past(since, now, -SPENDS_MS))
         return atomic_load_explicit(&budget->count, memory_order_relaxed) < most &&
                atomic_fetch_add_explicit(&budget->count, 1, memory_order_relaxed) < most;
     atomic_store_explicit(&budget->count, 1, memory_order_relaxed);
@@ -113,8 +113,8 @@ static bool spend(struct shared_budget *budget, uint32_t most, uint32_t now) {
 bool worker_passes_on(const struct shard_set *set, int shard) {
     if (worker_comes_soon(set, shard))
         return spend(&set->shared->passes, SPENDS_MOST, milliseconds());
-    int scale = set->count > FULL_SHARDS ? set->count : FULL_SHARDS;
-    return spend(&set->shared->rescues, (uint32_t)(SPENDS_MOST_AWAY * FULL_SHARDS / scale),
+    return set->count <= FULL_SHARDS ||
+           spend(&set->shared->rescues, (uint32_t)(SPENDS_MOST_AWAY * FULL_SHARDS / set->count),
                  milliseconds());
 }
 
@@ -123,7 +123,8 @@ bool worker_may_look(const struct shard_set *set) {
 }
 
 bool worker_may_look_for_slow(const struct shard_set *set) {
-    return spend(&set->shared->searches, SPENDS_MOST_AWAY, milliseconds());
+    return set->count <= FULL_SHARDS ||
+           spend(&set->shared->searches, SPENDS_MOST_AWAY, milliseconds());
 }
 
 bool worker_may_gather(const struct shard_set *set) {
@@ -206,7 +207,7 @@ HOT bool worker_took_stolen(const struct shard_set *set, int shard) {
     uint32_t news = worker_stuck_news(set);
     if (is_away(set, shard, now, SLOW_MS) && !is_waited_for(set, shard))
         atomic_store_explicit(&set->shared->slow_ms, now, memory_order_relaxed);
-    return is_away(set, shard, now, STUCK_MS) &&
+    return is_older(&shard_of(set, shard)->stolen_since, now, STUCK_MS) &&
            (news == 0 || is_past(news, now, (int32_t)worker_stuck_interval(set)));
 }
 

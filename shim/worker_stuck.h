@@ -53,8 +53,8 @@ bool worker_comes_soon(const struct shard_set *set, int shard);
  * come soon; and else too, but less often. */
 bool worker_passes_on(const struct shard_set *set, int shard);
 
-/* Somebody else took a connection from `shard`. True: its owner, if it has one, has not been there
- * for so long that it is stuck, and all were not told of such a one just now. */
+/* Somebody else took a connection from `shard`. True: others have for so long, while its owner, if
+ * it has one, was not there, that all are to look who is stuck, and they were not told just now. */
 bool worker_took_stolen(const struct shard_set *set, int shard);
 
 /* All are to look who is stuck. */

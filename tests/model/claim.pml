@@ -10,7 +10,7 @@
  * Built with -DMUTEX only the holder of an accept mutex waits; with -DFREE=1 too one worker takes no
  * part in that, as those that a reload leaves over, and nobody comes before it has left. The
  * mutations, each a mistake that the code could have: NO_KICK, NO_PROOF, NO_LOOK, SEEN_LATE,
- * SILENT_LEAVING, NO_WITNESS, STALE_PROOF.
+ * SILENT_LEAVING, ALWAYS_KNOWN, STALE_PROOF.
  */
 #ifndef WORKERS
 #define WORKERS 3
@@ -47,7 +47,7 @@ byte queue[SHARDS];
 byte waiter = NOBODY; /* shared memory: who began to wait last, and has not ended */
 byte generation = 1;
 byte concurrent = 0;
-bit witness[WORKERS]; /* two that were seen to wait at once, and live */
+bit in_wait[WORKERS]; /* shared memory, and the lock: it waits, woken or not, and lives */
 
 bit registered[WORKERS * SHARDS];
 bit told[WORKERS * SHARDS]; /* the ready list of its epoll instance */
@@ -208,20 +208,20 @@ inline claim(w) {
     listening[home] = 1
 }
 
-#ifdef NO_WITNESS
-#define HAS_WITNESSES 1
+#ifdef ALWAYS_KNOWN
+#define TWO_WAIT 1
 #else
-#define HAS_WITNESSES                                                                              \
-    (witness[0] + (WORKERS > 1 -> witness[1 % WORKERS] : 0) +                                      \
-         (WORKERS > 2 -> witness[2 % WORKERS] : 0) >=                                              \
+#define TWO_WAIT                                                                                   \
+    (in_wait[0] + (WORKERS > 1 -> in_wait[1 % WORKERS] : 0) +                                      \
+         (WORKERS > 2 -> in_wait[2 % WORKERS] : 0) >=                                              \
      2)
 #endif
 
-/* What was seen of two that wait at once stays known while both live, and keep their shards. */
+/* That two were seen to wait at once stays known while two others do. */
 inline announce() {
     atomic {
         if
-        :: concurrent == generation && HAS_WITNESSES -> concurrent++
+        :: concurrent == generation && TWO_WAIT -> concurrent++
         :: else -> skip
         fi;
         generation++;
@@ -264,7 +264,7 @@ inline look(w) {
 /* Two that wait at the same moment: there is no accept mutex. Said by the one that was there first,
  * when it comes back. */
 inline begin_wait(w) {
-    atomic { waiter = w; begun = generation }
+    atomic { waiter = w; in_wait[w] = 1; begun = generation }
 }
 
 /* Else one that was seen may have left since. */
@@ -274,22 +274,13 @@ inline begin_wait(w) {
 #define IS_OF_NOW (begun == generation)
 #endif
 
-inline note_witnesses(w) {
-    kicks = 0;
-    do
-    :: kicks < WORKERS -> witness[kicks] = (kicks == w || kicks == waiter); kicks++
-    :: else -> break
-    od;
-    kicks = 0
-}
-
 inline end_wait(w) {
     atomic {
+        in_wait[w] = 0;
         if
         :: waiter == w -> waiter = NOBODY
         :: waiter != w && concurrent != generation && IS_OF_NOW ->
             concurrent = generation;
-            note_witnesses(w);
             kick_all()
         :: else -> skip
         fi
@@ -340,7 +331,7 @@ inline give_back(w) {
     has_kick[w] = 0;
     kicked[w] = 0;
     waiting[w] = 0;
-    witness[w] = 0;
+    in_wait[w] = 0;
     home = 0;
     seen = 0;
     begun = 0;

@@ -129,7 +129,7 @@ static inline void end_child(struct child child) {
 
 /* As if two had been seen to wait at once. */
 static inline void see_two_wait(const struct shard_set *set) {
-    set_note_concurrent(set, set_generation(set), 0, 0);
+    set_note_concurrent(set, set_generation(set));
 }
 
 #endif

@@ -280,6 +280,21 @@ static void its_own_are_no_orphans(void **state) {
     assert_int_equal(bits_count(&orphans), 0);
 }
 
+/* Some of its processes know of fewer than others. */
+static void of_a_servers_own_everybody_asks(void **state) {
+    (void)state;
+    struct shard_bits told = {.word = {1}};
+    struct shard_bits heard;
+    uint32_t stamp = answers_stamp(1);
+    answers_leave(&set, &set.shared->stuck, stamp, &told);
+    assert_true(answers_find(&set, &set.shared->stuck, stamp, &heard));
+    set.is_servers = true;
+    assert_false(answers_find(&set, &set.shared->stuck, stamp, &heard));
+    set.is_servers = false;
+    answers_forget(&set, &set.shared->stuck);
+    assert_false(answers_find(&set, &set.shared->stuck, stamp, &heard));
+}
+
 static void many_have_each_their_place(void **state) {
     (void)state;
     enum { MANY = 100 };
@@ -444,79 +459,59 @@ static void fill(int kind) {
 
 /* ---- what a change of the claims takes from what is known ---- */
 
-/* Two that wait at once, and then go on to live. */
-static void be_seen(struct child *one, struct child *other) {
-    *one = start_child(claim, NULL);
-    *other = start_child(claim, NULL);
-    assert_false(set_is_concurrent(&set));
-    worker_begin_wait(&set, (uint32_t)one->pid);
-    worker_begin_wait(&set, UINT64_C(1) << 32 | (uint32_t)other->pid);
-    worker_end_wait(&set, (uint32_t)one->pid, set_generation(&set));
-    assert_true(set_is_concurrent(&set));
-}
-
-static void it_stays_known_while_both_witnesses_live(void **state) {
-    (void)state;
-    struct child one, other;
-    be_seen(&one, &other);
-    struct child third = start_child(claim, NULL);
-    assert_true(set_is_concurrent(&set));
-    end_child(third);
-    end_child(other);
-    assert_true(set_is_concurrent(&set)); /* nobody knows it yet */
-    set_changed(&set);
-    assert_false(set_is_concurrent(&set));
-    end_child(one);
-}
-
-static void nor_does_it_where_the_first_died(void **state) {
-    (void)state;
-    struct child one, other;
-    be_seen(&one, &other);
-    end_child(one);
-    set_changed(&set);
-    assert_false(set_is_concurrent(&set));
-    end_child(other);
-}
-
-static void and_do_not_give_their_shards_back(void **state) {
-    (void)state;
-    struct child one, other;
-    be_seen(&one, &other);
-    set_dismiss_witness(&set, (uint32_t)getpid());
-    set_changed(&set);
-    assert_true(set_is_concurrent(&set));
-    set_dismiss_witness(&set, (uint32_t)one.pid);
-    set_changed(&set);
-    assert_false(set_is_concurrent(&set));
-    end_child(one);
-    end_child(other);
-}
-
-static void who_gives_one_back_is_no_witness(void **state) {
-    (void)state;
-    struct child other = start_child(claim, NULL);
-    struct shard_bits ours = {0};
-    int shard = worker_claim(&set, &ours, ANY_SHARD);
+/* Who has claimed a shard in the shared memory is there until it goes to work. */
+static void change_claims(void) {
+    int shard = worker_claim(&set, &none, ANY_SHARD);
     worker_announce(&set, shard);
-    assert_true(
-        set_note_concurrent(&set, set_generation(&set), (uint32_t)other.pid, (uint32_t)getpid()));
-    set_changed(&set);
+}
+
+static void it_stays_known_while_two_wait(void **state) {
+    (void)state;
+    struct child one = start_child(claim, NULL), other = start_child(claim, NULL);
+    change_claims();
+    assert_false(set_is_concurrent(&set)); /* it was not known before */
+    see_two_wait(&set);
+    change_claims();
     assert_true(set_is_concurrent(&set));
-    worker_release(&set, shard);
-    set_changed(&set);
+    worker_goes_to_work(&set, 0, clock_coarse_ms());
+    change_claims();
     assert_false(set_is_concurrent(&set));
+    end_child(one);
     end_child(other);
 }
 
-static void of_whom_it_is_not_known_nothing_stays(void **state) {
+/* The shared memory says of one that was killed in its wait that it waits. */
+static void and_both_live(void **state) {
+    (void)state;
+    struct child one = start_child(claim, NULL), other = start_child(claim, NULL);
+    see_two_wait(&set);
+    end_child(other);
+    set_changed(&set);
+    see_two_wait(&set);
+    worker_announce(&set, 0);
+    assert_false(set_is_concurrent(&set));
+    end_child(one);
+}
+
+/* The one that comes is not yet there. */
+static void and_are_others(void **state) {
     (void)state;
     struct child one = start_child(claim, NULL);
-    assert_true(set_note_concurrent(&set, set_generation(&set), (uint32_t)one.pid, 0));
-    assert_false(set_note_concurrent(&set, set_generation(&set), (uint32_t)one.pid, 0));
-    set_changed(&set);
+    see_two_wait(&set);
+    change_claims();
     assert_false(set_is_concurrent(&set));
     end_child(one);
+}
+
+static void who_sits_at_anothers_home_tells_nothing(void **state) {
+    (void)state;
+    struct child one = start_child(claim, NULL), other = start_child(claim, NULL);
+    worker_share(&set, 1);
+    see_two_wait(&set);
+    change_claims();
+    assert_false(set_is_concurrent(&set));
+    end_child(one);
+    end_child(other);
 }
 
 /* The other may have left since. */
@@ -578,19 +573,20 @@ static void an_owner_that_is_not_there_for_long_is_stuck(void **state) {
     assert_false(worker_took_stolen(&set, 0));
 }
 
-/* It may be long from one that it misses to the next, where little comes. */
+/* It may be long from one that it misses to the next, where little comes. All look, but it is not
+ * thought away. */
 static void who_waits_comes_too_late_at_times(void **state) {
     (void)state;
     worker_is_there(&set, 0);
     steal(0, 1);
     began_to_be_stolen_from(0, 900);
     for (int i = 2; i < IN_A_ROW; i++) {
-        assert_false(worker_took_stolen(&set, 0));
+        assert_true(worker_took_stolen(&set, 0));
         assert_true(worker_comes_soon(&set, 0));
         assert_false(is_stuck(0));
     }
     assert_false(worker_sees_slow(&set));
-    assert_true(worker_took_stolen(&set, 0));
+    worker_took_stolen(&set, 0);
     assert_false(worker_comes_soon(&set, 0));
     assert_true(worker_sees_slow(&set));
     assert_true(is_stuck(0));
@@ -605,9 +601,8 @@ static void but_not_for_long(void **state) {
     worker_is_there(&set, 0);
     steal(0, 1);
     began_to_be_stolen_from(0, 900);
-    assert_false(worker_took_stolen(&set, 0));
+    assert_false(is_stuck(0));
     began_to_be_stolen_from(0, 1100);
-    assert_true(worker_took_stolen(&set, 0));
     assert_true(is_stuck(0));
 }
 
@@ -617,11 +612,14 @@ static void nor_is_one_away_that_has_just_gone_to_work(void **state) {
     steal(0, IN_A_ROW);
     began_to_be_stolen_from(0, 5000);
     worker_goes_to_work(&set, 0, clock_coarse_ms());
-    assert_false(worker_took_stolen(&set, 0));
+    worker_took_stolen(&set, 0);
     assert_false(worker_sees_slow(&set));
     assert_true(worker_comes_soon(&set, 0));
+    assert_false(is_stuck(0));
     worker_goes_to_work(&set, 0, clock_coarse_ms() - 1000);
-    assert_true(worker_took_stolen(&set, 0));
+    worker_took_stolen(&set, 0);
+    assert_true(worker_sees_slow(&set));
+    assert_true(is_stuck(0));
 }
 
 static void what_was_given_back_nobody_comes_late_to(void **state) {
@@ -722,36 +720,45 @@ static void nor_who_may_be_dead_for_those_who_wait(void **state) {
     assert_true(worker_few_wait(&set));
 }
 
-static int passed_on_at_once(const struct shard_set *of) {
+static int times_at_once(bool (*may)(const struct shard_set *, int), const struct shard_set *of) {
     int times = 0;
     worker_goes_to_work(of, 0, clock_coarse_ms() - 1000);
-    while (times < 1000 && worker_passes_on(of, 0))
+    while (times < 1000 && may(of, 0))
         times++;
     return times;
 }
 
+static bool looks(const struct shard_set *of, int shard) {
+    (void)shard;
+    return worker_may_look_for_slow(of);
+}
+
 /* All who wait there wake, and these may be all workers. */
-static void the_more_shards_the_more_seldom_all_are_woken(void **state) {
+static void among_many_all_are_woken_now_and_then(void **state) {
     (void)state;
     enum { MANY = 64 };
     struct shard_set many = {0};
     const char *why = NULL;
     int fd = listening_socket();
     assert_true(set_make(&many, fd, MANY, 64, &why));
-    assert_in_range(passed_on_at_once(&set), 128, 256); /* the clock may go on meanwhile */
-    assert_in_range(passed_on_at_once(&many), 32, 64);
+    assert_int_equal(times_at_once(worker_passes_on, &set), 1000);
+    assert_int_equal(times_at_once(looks, &set), 1000);
+    assert_in_range(times_at_once(worker_passes_on, &many), 32, 64); /* the clock may go on */
+    assert_in_range(times_at_once(looks, &many), 128, 256);
+    usleep(150000);
+    assert_true(worker_passes_on(&many, 0));
+    assert_true(worker_may_look_for_slow(&many));
     set_close(&many);
     close(fd);
 }
 
-static void who_is_slow_is_looked_for_now_and_then(void **state) {
+/* Anybody may have written there. */
+static void a_budget_of_the_future_is_over(void **state) {
     (void)state;
-    int times = 0;
-    while (times < 1000 && worker_may_look_for_slow(&set))
-        times++;
-    assert_in_range(times, 128, 256);
-    usleep(150000);
-    assert_true(worker_may_look_for_slow(&set));
+    struct shared_budget *looks_left = &set.shared->looks;
+    atomic_store(&looks_left->count, UINT32_MAX);
+    atomic_store(&looks_left->since_ms, (uint32_t)(clock_coarse_ms() + 1000000) | 1U);
+    assert_true(worker_may_look(&set));
 }
 
 static void all_are_told_once_in_a_while(void **state) {
@@ -845,8 +852,8 @@ int main(void) {
         WITH_SET(who_is_gone_does_not_count),
         WITH_SET(nor_who_may_be_dead_for_those_who_wait),
         WITH_SET(all_are_told_once_in_a_while),
-        WITH_SET(the_more_shards_the_more_seldom_all_are_woken),
-        WITH_SET(who_is_slow_is_looked_for_now_and_then),
+        WITH_SET(among_many_all_are_woken_now_and_then),
+        WITH_SET(a_budget_of_the_future_is_over),
         WITH_SET(a_worker_that_went_to_work_long_ago_is_stuck),
         WITH_SET(a_worker_that_waits_beside_its_queue_is_stuck),
         WITH_SET(those_without_a_home_spread_over_all),
@@ -855,6 +862,7 @@ int main(void) {
         WITH_SET(the_kernel_is_asked_once_for_all),
         WITH_SET(an_answer_is_good_for_its_moment),
         WITH_SET(its_own_are_no_orphans),
+        WITH_SET(of_a_servers_own_everybody_asks),
         WITH_SET(many_have_each_their_place),
         WITH_SET(and_the_first_once_all_was_gathered_there),
         WITH_SET(a_few_need_not_be_told_of_that),
@@ -864,11 +872,10 @@ int main(void) {
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),
         WITH_SET(views_that_shrink_are_told),
-        WITH_SET(it_stays_known_while_both_witnesses_live),
-        WITH_SET(nor_does_it_where_the_first_died),
-        WITH_SET(and_do_not_give_their_shards_back),
-        WITH_SET(who_gives_one_back_is_no_witness),
-        WITH_SET(of_whom_it_is_not_known_nothing_stays),
+        WITH_SET(it_stays_known_while_two_wait),
+        WITH_SET(and_both_live),
+        WITH_SET(and_are_others),
+        WITH_SET(who_sits_at_anothers_home_tells_nothing),
         WITH_SET(nor_is_it_seen_where_the_claims_changed_meanwhile),
         WITH_SET(garbage_is_survived),
     };
