@@ -5,9 +5,9 @@
  * start a child. And some have accepted, but hesitate: Puma waits for a free thread first. For
  * either, an exclusive wake-up would be the only one. So the first is registered as it asked until
  * its process has called accept(), which costs a herd or two at the start of each worker; and the
- * second once it was seen, several times, to leave a connection to wait while another worker had
- * nothing to do. Several, since on crowded CPUs whoever was woken may be long in coming to its
- * accept; and not if the kernel says that it waited for a CPU meanwhile.
+ * second once it was seen twice to leave a connection to wait while another worker had nothing to
+ * do. Twice, since on crowded CPUs whoever was woken may be long in coming to its accept: the
+ * second time the kernel is asked whether it waited for a CPU meanwhile.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,8 +26,8 @@ enum {
     HESITATION_MS = 50
 }; /* an eternity between a wake-up and its accept; rarely scheduled away */
 
-/* Three are enough, if fewer than eight accepts in time come between two. */
-enum { DOUBT = 8, DOUBTS_ENOUGH = 3 * DOUBT };
+/* So long a doubt lasts, and so often the thread's times are read meanwhile. */
+enum { DOUBT_MS = 600000, READ_MS = 1000 };
 
 enum { LOOKS_EACH = 8 }; /* first accepts, to spare the others a look at the clock */
 
@@ -121,54 +121,55 @@ HOT static bool is_to_look(struct watch *watch) {
     return looks;
 }
 
-/* For so much of a time that it was late, since the last reading, it waited for a CPU. */
-static uint64_t delayed_ms(const struct watch *watch, const struct thread_times *now,
+/* Half of the time that it was late it waited for a CPU, as far as is known from the last reading:
+ * it did not choose to wait. */
+static bool waited_for_cpu(const struct watch *watch, const struct thread_times *now,
                            uint64_t late_ms) {
     const struct thread_times *since = &watch->doubt.since;
-    if (!now->thread || now->thread != since->thread)
-        return 0;
-    uint64_t delayed = (now->delayed - since->delayed) / 1000000;
-    return delayed < late_ms ? delayed : late_ms;
+    return now->thread && now->thread == since->thread &&
+           now->delayed - since->delayed >= late_ms * 1000000 / 2;
 }
 
-/* Whether it is no doubt any more: three times, and it did choose to wait. Of the first it is not
- * known, as nothing was read before. */
-static bool add_doubt(struct watch *watch, uint64_t late_ms, const struct thread_times *now) {
-    unsigned doubts = atomic_load(&watch->doubts) + (unsigned)DOUBT;
-    bool is_first = doubts == DOUBT;
-    watch->doubt.delayed_ms =
-        is_first ? 0 : watch->doubt.delayed_ms + delayed_ms(watch, now, late_ms);
-    watch->doubt.late_ms = is_first ? 0 : watch->doubt.late_ms + late_ms;
-    atomic_store(&watch->doubts, (uint8_t)(doubts >= DOUBTS_ENOUGH ? 0 : doubts));
-    return doubts >= DOUBTS_ENOUGH && watch->doubt.delayed_ms < watch->doubt.late_ms / 2;
+static void read_again(struct watch *watch, uint64_t now_ms, const struct thread_times *now) {
+    watch->doubt.since = *now;
+    watch->doubt.read_ms = now_ms;
 }
 
-static void remove_doubt(struct watch *watch) {
-    uint8_t doubts = atomic_load(&watch->doubts);
-    if (doubts)
-        atomic_store(&watch->doubts, (uint8_t)(doubts - 1));
+/* Whether it is the second time; of the first it is not known whether it waited for a CPU, as
+ * nothing was read before. */
+static bool add_doubt(struct watch *watch, uint64_t late_ms, uint64_t now_ms) {
+    struct thread_times now = thread_times_read();
+    bool is_first = !atomic_load(&watch->in_doubt) || now_ms - watch->doubt.began_ms >= DOUBT_MS;
+    bool is_so = !is_first && !waited_for_cpu(watch, &now, late_ms);
+    atomic_store(&watch->in_doubt, true);
+    if (is_first)
+        watch->doubt.began_ms = now_ms;
+    read_again(watch, now_ms, &now);
+    return is_so;
 }
 
-/* late_ms: 0, it came in time. */
 RARE static bool is_hesitant(struct watch *watch, uint64_t late_ms) {
     int saved = errno;
-    bool is_so = false;
     if (!guard_enter())
         return false;
-    struct thread_times now = thread_times_read();
-    if (late_ms)
-        is_so = add_doubt(watch, late_ms, &now);
-    else
-        remove_doubt(watch);
-    watch->doubt.since = now;
+    bool is_so = add_doubt(watch, late_ms, clock_coarse_ms());
     guard_leave();
     errno = saved;
     return is_so;
 }
 
-HOT static void trust(struct watch *watch) {
-    if (UNLIKELY(atomic_load_explicit(&watch->doubts, memory_order_relaxed)))
-        is_hesitant(watch, 0);
+/* It came in time: what it waits for a CPU from now on is of the next. */
+RARE static void trust(struct watch *watch) {
+    int saved = errno;
+    uint64_t now_ms = clock_coarse_ms();
+    if (now_ms - watch->doubt.read_ms < READ_MS || !guard_enter())
+        return;
+    struct thread_times now = thread_times_read();
+    read_again(watch, now_ms, &now);
+    if (now_ms - watch->doubt.began_ms >= DOUBT_MS)
+        atomic_store(&watch->in_doubt, false);
+    guard_leave();
+    errno = saved;
 }
 
 HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set) {
@@ -177,8 +178,9 @@ HOT void watch_note_hesitation(struct watch *watch, const struct shard_set *set)
         (watch->asked & (EPOLLET | EPOLLONESHOT)))
         return;
     uint64_t late_ms = clock_coarse_ms() - told;
-    if (LIKELY(late_ms < HESITATION_MS))
-        trust(watch);
-    else if (stats_is_idle_since(set, watch->place, told) && is_hesitant(watch, late_ms))
+    if (LIKELY(late_ms < HESITATION_MS)) {
+        if (UNLIKELY(atomic_load_explicit(&watch->in_doubt, memory_order_relaxed)))
+            trust(watch);
+    } else if (stats_is_idle_since(set, watch->place, told) && is_hesitant(watch, late_ms))
         make_plain(watch);
 }

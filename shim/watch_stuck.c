@@ -13,10 +13,16 @@ void stuck_tell(const struct shard_set *set, int shard) {
     if (!guard_enter())
         return;
     shards_of_process(set, &ours);
-    if (!worker_is_orphan(set, shard, &ours))
+    if (worker_is_orphan(set, shard, &ours))
+        worker_lost(set, shard);
+    else
         worker_tell_stuck(set);
     guard_leave();
 }
+
+/* Somebody looks all the time, when it is for him to look again; and of one that was stopped in its
+ * wait it is seen only once somebody waits for it. */
+enum { FRESH_MS = 16 };
 
 /* Which owners are is the same for all. */
 static void find_all(const struct watch *watch, const struct shard_set *set, uint32_t news,
@@ -24,7 +30,7 @@ static void find_all(const struct watch *watch, const struct shard_set *set, uin
     struct shared_answer *answer = &set->shared->stuck;
     struct shard_bits listening;
     struct shard_bits queued;
-    uint32_t stamp = answers_stamp(news);
+    uint32_t stamp = answers_stamp(news, FRESH_MS);
     if (answers_find(set, answer, stamp, stuck))
         return;
     worker_listening(set, &listening);

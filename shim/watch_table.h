@@ -110,7 +110,7 @@ struct watch {
     _Atomic bool served;         /* an accept succeeded */
     _Atomic bool told_of_many;   /* it brought events of several shards */
     _Atomic uint8_t unlooked;    /* watch_prove.c: accepts since it was looked at */
-    _Atomic uint8_t doubts;      /* watch_prove.c: whether it hesitates; 0: none */
+    _Atomic bool in_doubt;       /* watch_prove.c: it may hesitate */
     _Atomic bool told;           /* the server was, of a connection that it has not taken yet */
     _Atomic uint32_t taken;      /* accepts from a shared queue since it was last rotated */
     _Atomic uint32_t stolen;     /* the same of others' */
@@ -120,10 +120,10 @@ struct watch {
     struct pace pace;
 
     struct {
-        struct thread_times since; /* at the last accept */
-        uint64_t late_ms;          /* its accepts were, all together, but for the first */
-        uint64_t delayed_ms;       /* for so long of that it waited for a CPU */
-    } doubt;                       /* watch_prove.c */
+        struct thread_times since; /* as they were read last ... */
+        _Atomic uint64_t read_ms;  /* ... then, by clock_coarse_ms() */
+        uint64_t began_ms;
+    } doubt; /* watch_prove.c */
 
     struct shard_bits registered;
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */

@@ -140,6 +140,15 @@ void worker_release(struct shard_set *set, int shard) {
         worker_announce(set, shard);
 }
 
+/* Once: an orphan stays one, and all watch it, until it is claimed. */
+void worker_lost(const struct shard_set *set, int shard) {
+    if (worker_was_given_back(set, shard))
+        return;
+    worker_is_gone(set, shard);
+    answers_forget(set, &set->shared->orphans);
+    changed(set);
+}
+
 /* Of the `steal` neighbours of a home each that sits there watches others, as far as they go. */
 static bool is_its_neighbour(const struct shard_set *set, const struct seat *seat, unsigned most,
                              unsigned neighbour) {

@@ -50,6 +50,11 @@ void worker_announce(struct shard_set *set, int shard);
 /* Gives a claim back; those who do not watch the orphan yet are told, and will. */
 void worker_release(struct shard_set *set, int shard);
 
+/* It is an orphan, and nobody may know yet, for its owner was killed: all are told, once. Its
+ * thieves may have been killed too, and those before them, and what nobody watches nobody would
+ * take. */
+void worker_lost(const struct shard_set *set, int shard);
+
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;

@@ -3,10 +3,10 @@
 #include "clock.h"
 #include "local.h"
 
-enum { PART = 32, FRESH_MS = 100 };
+enum { PART = 32 };
 
-uint32_t answers_stamp(uint32_t changes) {
-    return changes << 16 | ((uint32_t)(clock_coarse_ms() / FRESH_MS) & 0xffffU);
+uint32_t answers_stamp(uint32_t changes, uint32_t milliseconds) {
+    return changes << 16 | ((uint32_t)(clock_coarse_ms() / milliseconds) & 0xffffU);
 }
 
 static uint32_t part_of(const struct shard_bits *bits, int part) {

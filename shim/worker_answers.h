@@ -14,10 +14,9 @@
 #include "shard_bits.h"
 #include "shard_set.h"
 
-/* Of this moment; an answer is good for this moment alone, which lasts at most 100 ms, and ends
- * sooner when `changes` does. The same comes again after two hours and a multiple of 65536 changes.
- */
-uint32_t answers_stamp(uint32_t changes);
+/* Of this moment, which ends after at most so many ms, and sooner when `changes` does: so long an
+ * answer is good. The same comes again after 65536 such times and a multiple of 65536 changes. */
+uint32_t answers_stamp(uint32_t changes, uint32_t milliseconds);
 
 /* In shared memory, 32 shards in each word, beside the stamp. */
 struct shared_answer;

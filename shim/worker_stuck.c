@@ -80,6 +80,10 @@ void worker_is_gone(const struct shard_set *set, int shard) {
     put(&shard_of(set, shard)->at_work_since, GAVE_BACK);
 }
 
+bool worker_was_given_back(const struct shard_set *set, int shard) {
+    return atomic_load(&shard_of(set, shard)->at_work_since) == GAVE_BACK;
+}
+
 HOT void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now) {
     put(&shard_of(set, shard)->at_work_since, (uint32_t)now | 1U);
 }
@@ -155,8 +159,7 @@ static struct waiting count_waiting(const struct shard_set *set, int part, bool 
     struct waiting waiting = {0};
     uint32_t now = milliseconds();
     for (int i = 0; i < set->count && waiting.count <= set->count / part; i++) {
-        const struct shared_shard *its = shard_of(set, i);
-        if (!set_is_listening(set, i) || atomic_load(&its->at_work_since) == GAVE_BACK ||
+        if (!set_is_listening(set, i) || worker_was_given_back(set, i) ||
             (!with_long_away && is_away(set, i, now, LONG_MS)))
             continue;
         waiting.of++;

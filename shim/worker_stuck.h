@@ -22,6 +22,7 @@ void worker_goes_to_work(const struct shard_set *set, int shard, uint64_t now);
 
 /* It gave the shard back: nobody is away from it, nor there for it. */
 void worker_is_gone(const struct shard_set *set, int shard);
+bool worker_was_given_back(const struct shard_set *set, int shard);
 
 /* Whether it is woken before all others for what comes to its shard, as far as anybody knows: it is
  * in its wait, nobody has taken from the shard since it began that, and nobody sits there too. */

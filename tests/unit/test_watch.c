@@ -439,25 +439,28 @@ static void who_goes_on_accepting_does_not_hesitate(void **state) {
 }
 
 /* Once may happen to anybody. */
-static void who_comes_late_three_times_hesitates(void **state) {
+static void who_comes_late_twice_hesitates(void **state) {
     (void)state;
     begin_beside_an_idle_one();
     accept_late(false);
-    accept_late(false);
+    for (int i = 0; i < 20; i++)
+        accept_in_time();
     assert_int_equal(hesitant(), 0);
     accept_late(false);
     assert_int_equal(hesitant(), 1);
 }
 
-/* Four in time make up for one. */
-static void who_comes_late_now_and_then_does_not(void **state) {
+static void but_not_in_ten_minutes(void **state) {
     (void)state;
     begin_beside_an_idle_one();
-    for (int i = 0; i < 4; i++) {
-        accept_late(false);
-        for (int j = 0; j < 4; j++)
-            accept_in_time();
-    }
+    struct watch *watch = watch_find(instance_find(epfd), listener_fd);
+    accept_late(false);
+    watch->doubt.began_ms -= 600000;
+    accept_late(false);
+    watch->doubt.began_ms -= 600000;
+    watch->doubt.read_ms -= 1000;
+    accept_in_time();
+    assert_false(watch->in_doubt);
     assert_int_equal(hesitant(), 0);
 }
 
@@ -465,12 +468,15 @@ static void who_comes_late_now_and_then_does_not(void **state) {
 static void nor_does_who_waits_for_a_cpu(void **state) {
     (void)state;
     begin_beside_an_idle_one();
+    struct watch *watch = watch_find(instance_find(epfd), listener_fd);
     is_crowded = true;
     for (int i = 0; i < 4; i++)
         accept_late(false);
     is_crowded = false;
     assert_int_equal(hesitant(), 0);
-    accept_late(false);
+    delayed_ms += LATE_MS; /* while it was in time */
+    watch->doubt.read_ms -= 1000;
+    accept_in_time();
     accept_late(false);
     assert_int_equal(hesitant(), 1);
 }
@@ -516,8 +522,8 @@ int main(void) {
         WATCHED(what_else_was_deleted_is_still_to_go),
         WATCHED(kicks_show_as_nothing_but_readable),
         WATCHED(who_goes_on_accepting_does_not_hesitate),
-        WATCHED(who_comes_late_three_times_hesitates),
-        WATCHED(who_comes_late_now_and_then_does_not),
+        WATCHED(who_comes_late_twice_hesitates),
+        WATCHED(but_not_in_ten_minutes),
         WATCHED(nor_does_who_waits_for_a_cpu),
         WATCHED(garbage_is_survived),
     };

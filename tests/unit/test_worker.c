@@ -257,15 +257,15 @@ static void an_answer_is_good_for_its_moment(void **state) {
     struct shared_answer *answer = &set.shared->stuck;
     struct shard_bits told = {.word = {0x85}};
     struct shard_bits heard;
-    assert_false(answers_find(&set, answer, answers_stamp(1), &heard));
+    assert_false(answers_find(&set, answer, answers_stamp(1, 100), &heard));
     assert_false(answers_find(&set, answer, 0, &heard)); /* nobody has left any */
-    uint32_t stamp = answers_stamp(1);
+    uint32_t stamp = answers_stamp(1, 100);
     answers_leave(&set, answer, stamp, &told);
     assert_true(answers_find(&set, answer, stamp, &heard));
     assert_memory_equal(&heard, &told, sizeof told);
-    assert_false(answers_find(&set, answer, answers_stamp(2), &heard));
+    assert_false(answers_find(&set, answer, answers_stamp(2, 100), &heard));
     usleep(220000);
-    assert_false(answers_find(&set, answer, answers_stamp(1), &heard));
+    assert_false(answers_find(&set, answer, answers_stamp(1, 100), &heard));
 }
 
 static void its_own_are_no_orphans(void **state) {
@@ -285,7 +285,7 @@ static void of_a_servers_own_everybody_asks(void **state) {
     (void)state;
     struct shard_bits told = {.word = {1}};
     struct shard_bits heard;
-    uint32_t stamp = answers_stamp(1);
+    uint32_t stamp = answers_stamp(1, 100);
     answers_leave(&set, &set.shared->stuck, stamp, &told);
     assert_true(answers_find(&set, &set.shared->stuck, stamp, &heard));
     set.is_servers = true;
@@ -494,6 +494,21 @@ static void and_both_live(void **state) {
 }
 
 /* The one that comes is not yet there. */
+/* Else nobody would look at a whole row of them. */
+static void that_an_owner_was_killed_all_are_told_once(void **state) {
+    (void)state;
+    struct child owner = start_child(claim, NULL);
+    uint32_t before = set_generation(&set);
+    end_child(owner);
+    worker_lost(&set, 0);
+    assert_int_equal(set_generation(&set), before + 1);
+    worker_lost(&set, 0);
+    assert_int_equal(set_generation(&set), before + 1);
+    worker_is_there(&set, 0); /* another owner */
+    worker_lost(&set, 0);
+    assert_int_equal(set_generation(&set), before + 2);
+}
+
 static void and_are_others(void **state) {
     (void)state;
     struct child one = start_child(claim, NULL);
@@ -875,6 +890,7 @@ int main(void) {
         WITH_SET(it_stays_known_while_two_wait),
         WITH_SET(and_both_live),
         WITH_SET(and_are_others),
+        WITH_SET(that_an_owner_was_killed_all_are_told_once),
         WITH_SET(who_sits_at_anothers_home_tells_nothing),
         WITH_SET(nor_is_it_seen_where_the_claims_changed_meanwhile),
         WITH_SET(garbage_is_survived),
