@@ -108,8 +108,7 @@ static bool may_steal_from(const struct shard_set *set, int shard) {
     return set_accepts(set, shard) && !(set->is_servers && set_blocks(set, shard, set->fd[shard]));
 }
 
-/* A spare that is watched already was looked at then, and stops to listen with all the others only.
- */
+/* A spare that is watched was looked at then, and stops to listen with all the others only. */
 static bool is_as_wanted(const struct watch *watch, const struct shard_set *set, int shard,
                          bool wanted) {
     uint32_t epoch = atomic_load(&set->shared->shards[shard].epoch);

@@ -1,5 +1,7 @@
 #include "watch_stuck.h"
 
+#include <errno.h>
+
 #include "clock.h"
 #include "local.h"
 #include "watch_shards.h"
@@ -10,6 +12,7 @@
 
 void stuck_tell(const struct shard_set *set, int shard) {
     struct shard_bits ours;
+    int saved = errno;
     if (!guard_enter())
         return;
     shards_of_process(set, &ours);
@@ -18,6 +21,7 @@ void stuck_tell(const struct shard_set *set, int shard) {
     else
         worker_tell_stuck(set);
     guard_leave();
+    errno = saved;
 }
 
 /* Somebody looks all the time, when it is for him to look again; and of one that was stopped in its
