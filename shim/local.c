@@ -1,7 +1,6 @@
 #include "local.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -106,10 +105,6 @@ void local_confine(void) {
 
 bool local_is_confined(void) {
     return atomic_load_explicit(&is_confined, memory_order_relaxed);
-}
-
-bool local_is_gone(pid_t pid) {
-    return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
 RARE static void guard_sleep(void) {

@@ -45,10 +45,6 @@ unsigned local_forks(void);
 void local_confine(void);
 bool local_is_confined(void);
 
-/* Whether there is no such process. A number that came from the shared memory may be anybody's:
- * only its being gone is to be believed. errno may change. */
-bool local_is_gone(pid_t pid);
-
 /* Takes the guard. False when this very thread holds it already: change nothing, call nothing of
  * ours. */
 bool guard_enter(void);

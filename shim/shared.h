@@ -107,8 +107,7 @@ struct shared {
     _Atomic uint32_t paced_ms; /* when that was chosen last */
     _Alignas(64) _Atomic uint32_t generation; /* changes with every claim and release */
     _Atomic uint32_t concurrent; /* the generation in which two workers were seen waiting at once */
-    _Atomic uint64_t
-        waiter; /* who began to wait last, while that is asked for: worker_begin_wait() */
+    _Atomic uint64_t waiter; /* who began to wait last, while that is asked for; 0: it has ended */
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */

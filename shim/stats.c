@@ -1,6 +1,7 @@
 #include "stats.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,11 @@ static bool take(struct shared_worker *worker, pid_t before, int id) {
     return true;
 }
 
+/* A number that came from the shared memory may be anybody's: only its being gone is believed. */
+static bool is_dead(pid_t pid) {
+    return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
 static int take_free(const struct shard_set *set, int id) {
     for (int i = 0; i < SHARED_WORKERS; i++)
         if (atomic_load(&set->shared->worker[i].pid) == 0 && take(&set->shared->worker[i], 0, id))
@@ -34,7 +40,7 @@ static int take_left(const struct shard_set *set, int id) {
     for (int i = 0; i < SHARED_WORKERS; i++) {
         struct shared_worker *worker = &set->shared->worker[i];
         pid_t pid = atomic_load(&worker->pid);
-        if (!local_is_gone(pid) || !take(worker, pid, id))
+        if (!is_dead(pid) || !take(worker, pid, id))
             continue;
         add_to_past(set, worker);
         return i;

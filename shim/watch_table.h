@@ -18,8 +18,8 @@
 #include "hot.h"
 #include "shard_bits.h"
 #include "shard_set.h"
-#include "thread_times.h"
 #include "stats.h"
+#include "thread_times.h"
 
 enum { WATCH_LIMIT = 4096, INSTANCE_LIMIT = 4096 };
 

@@ -2,8 +2,8 @@
  * worker answers: what one worker has found out about all shards of a set, left for the others.
  *
  * When claims change, or an owner is stuck, all workers look at once, and each would ask the kernel
- * about each shard: with 256 of both that are 65536 questions, and among the more shards the kernel
- * has to search, the longer each takes.
+ * about each shard: with 256 of both that are 65536 questions, and each takes the longer the more
+ * shards the kernel has to search.
  */
 #ifndef UNHERD_WORKER_ANSWERS_H
 #define UNHERD_WORKER_ANSWERS_H

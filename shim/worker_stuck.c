@@ -94,8 +94,8 @@ bool worker_comes_soon(const struct shard_set *set, int shard) {
 
 /*
  * So often in so many ms: a wake-up of all who wait for a shard, and a look at several. What helps
- * where an owner is away is done whenever it may help; where there are many workers it is more
- * often than others come round anyway, and of wake-ups the fewer the more there are to be woken.
+ * where an owner is away is done whenever it may help; with many shards no more often than so, and
+ * wake-ups the more seldom the more there are to be woken.
  */
 enum { SPENDS_MOST = 32, SPENDS_MOST_AWAY = 128, SPENDS_MS = 100, FULL_SHARDS = 16 };
 

@@ -44,7 +44,6 @@ kill_at_home() {
     pids+=("$(at_home "$home")")
   done
   kill -KILL "${pids[@]}"
-  KILLED=${#pids[@]}
 }
 
 answered_with_thieves() {
@@ -62,5 +61,4 @@ all_are_answered() { check_number "$ANSWERED" '==' 160 "answered"; }
   ANSWERED=$(connections --rate 40 --duration 4)
   all_are_answered
   in_five_attempts answered_with_thieves all_are_answered
-  [[ $KILLED -eq 3 ]]
 }

@@ -86,7 +86,7 @@ static inline void come_to(int shard) {
 static inline void settle_worker(void) {
     struct epoll_event event = {0};
     assert_int_equal(accept_on(&own, listener_fd), -1); /* but from now on it is woken alone */
-    see_two_wait(&set);                                 /* two were seen to wait at once */
+    see_two_wait(&set);
     for (int i = 0; i == 0 || (i < 8 && atomic_load(&watch_current->work)); i++)
         wait_on(epfd, &event, 1, 0);
     assert_false(atomic_load(&watch_current->work));
