@@ -12,7 +12,8 @@
 /* How long a worker is looked at before it stands back, and while it does. */
 enum { WINDOW_MS = 40, WINDOW_BACK_MS = 160, RECENT_MS = 400 };
 
-enum { TAKEN_LEAST = 8, STOLEN_PART = 8, STOLEN_LEAST = 2, CROWDED_PART = 8 };
+/* Its times are dear to read: not for a few connections. */
+enum { TAKEN_LEAST = 32, TAKEN_STILL = 4, STOLEN_PART = 8, CROWDED_PART = 8 };
 
 static void count(_Atomic uint32_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
@@ -46,7 +47,7 @@ bool stand_back_after(const struct stand_back_window *window, bool stood_back) {
     if (!window->is_timed)
         return false;
     if (stood_back)
-        return window->home + window->stolen >= TAKEN_LEAST / 2 && is_crowded(window, 3);
+        return window->home + window->stolen >= TAKEN_STILL && is_crowded(window, 3);
     return is_worth_it(window) && is_crowded(window, 1);
 }
 
@@ -91,7 +92,9 @@ HOT bool stand_back_is_due(const struct watch *watch) {
     bool is_time = now - looked >= STAND_BACK_TURN_MS;
     if (UNLIKELY(atomic_load_explicit(&pace->stands_back, memory_order_relaxed)))
         return is_time || atomic_load_explicit(&pace->ends, memory_order_relaxed);
-    return is_time && atomic_load_explicit(&pace->stolen, memory_order_relaxed) >= STOLEN_LEAST &&
+    uint32_t stolen = atomic_load_explicit(&pace->stolen, memory_order_relaxed);
+    uint32_t taken = stolen + atomic_load_explicit(&pace->home, memory_order_relaxed);
+    return is_time && stolen && taken >= TAKEN_LEAST &&
            (!pace->thread || is_over(watch, now, WINDOW_MS));
 }
 
@@ -143,20 +146,26 @@ static bool misses_owner(const struct watch *watch, const struct shard_set *set)
     return has_orphan(set, &queued);
 }
 
-static bool decides(struct watch *watch, const struct shard_set *set, uint64_t now) {
-    bool stood_back = atomic_load(&watch->pace.stands_back);
-    if (atomic_exchange(&watch->pace.ends, false) || !may_stand_back(watch, set) ||
-        !is_alone(watch->instance) || misses_owner(watch, set)) {
-        begin_window(watch, now, &(struct thread_times){0});
-        return false;
-    }
-    if (stood_back && !is_over(watch, now, WINDOW_BACK_MS))
-        return true;
+/* The window ends, and another begins. */
+static bool is_right(struct watch *watch, uint64_t now, bool stood_back) {
     struct thread_times times = thread_times_read();
     struct stand_back_window window = window_of(watch, now, &times);
     bool is_recent = !is_over(watch, now, RECENT_MS);
     begin_window(watch, now, &times);
     return is_recent && stand_back_after(&window, stood_back);
+}
+
+/* What is asked of the kernel comes last. */
+static bool decides(struct watch *watch, const struct shard_set *set, uint64_t now) {
+    bool stood_back = atomic_load(&watch->pace.stands_back);
+    bool may = !atomic_exchange(&watch->pace.ends, false) && may_stand_back(watch, set) &&
+               (stood_back || !is_over(watch, now, RECENT_MS));
+    bool is_to = may && ((stood_back && !is_over(watch, now, WINDOW_BACK_MS)) ||
+                         is_right(watch, now, stood_back));
+    bool is_free = is_to && is_alone(watch->instance) && !misses_owner(watch, set);
+    if (!may || (is_to && !is_free))
+        begin_window(watch, now, &(struct thread_times){0});
+    return is_free;
 }
 
 bool stand_back_changes(struct watch *watch, const struct shard_set *set, bool sleeps) {

@@ -48,13 +48,13 @@ static bool is_only_late(const struct shard_set *set, int shard, uint32_t now) {
     const struct shared_shard *its = shard_of(set, shard);
     uint32_t at_work = atomic_load_explicit(&its->at_work_since, memory_order_relaxed);
     if (at_work)
-        return at_work != GAVE_BACK && !worker_is_shared(set, shard);
+        return at_work != GAVE_BACK;
     return atomic_load_explicit(&its->stolen_in_a_row, memory_order_relaxed) < LATE_MOST &&
            !is_older(&its->stolen_since, now, LATE_MS);
 }
 
-/* Its owner was not there for so long. Where several sit the last one that came or went has said
- * how long it is at work, and so nothing of the others. */
+/* Its owner was not there for so long; of several that sit there the one that went last, and none
+ * has come since. */
 static bool is_away(const struct shard_set *set, int shard, uint32_t now, int32_t age) {
     const struct shared_shard *its = shard_of(set, shard);
     return is_older(&its->at_work_since, now, age) ||

@@ -302,6 +302,39 @@ static void with_nothing_to_do_the_server_is_told(void **state) {
     assert_int_equal(bits_count(&watch->registered), SHARDS);
 }
 
+/* As many connections as it looks at its times for, in so many ms; some are others'. */
+enum { ENOUGH = 32, OFTEN_MS = 100, SELDOM_MS = 1000 };
+
+static void has_taken(uint32_t connections, uint64_t in_ms) {
+    uint64_t now = clock_coarse_ms();
+    atomic_store(&watch->pace.stands_back, false);
+    atomic_store(&watch->pace.home, connections - 5);
+    atomic_store(&watch->pace.stolen, 5);
+    atomic_store(&watch->pace.thread, NULL);
+    watch->pace.looked_ms = 0;
+    watch->pace.since_ms = now - in_ms;
+    atomic_store(&instance->ended_ms, now);
+}
+
+static void a_few_are_no_reason_to_look(void **state) {
+    (void)state;
+    has_taken(ENOUGH - 1, OFTEN_MS);
+    assert_false(stand_back_is_due(watch));
+    has_taken(ENOUGH, OFTEN_MS);
+    assert_true(stand_back_is_due(watch));
+}
+
+static void nor_are_many_once_in_a_while(void **state) {
+    (void)state;
+    has_taken(ENOUGH, SELDOM_MS);
+    assert_false(stand_back_changes(watch, &set, true));
+    assert_null(watch->pace.thread);
+    assert_false(stand_back_is_due(watch));
+    has_taken(ENOUGH, OFTEN_MS);
+    assert_false(stand_back_changes(watch, &set, true));
+    assert_non_null(watch->pace.thread);
+}
+
 /* A thief looks at its times; one that may be killed for opening a file does not. The last test,
  * for there is no way back. */
 static void who_is_confined_reads_no_times(void **state) {
@@ -309,9 +342,7 @@ static void who_is_confined_reads_no_times(void **state) {
     for (int confined = 0; confined < 2; confined++) {
         if (confined)
             local_confine();
-        atomic_store(&watch->pace.stands_back, false);
-        atomic_store(&watch->pace.stolen, 5);
-        watch->pace.looked_ms = watch->pace.since_ms = 0;
+        has_taken(ENOUGH, OFTEN_MS);
         assert_true(stand_back_is_due(watch));
         assert_false(stand_back_changes(watch, &set, true));
         assert_int_equal(watch->pace.thread != NULL, !confined);
@@ -351,6 +382,8 @@ int main(void) {
         WITH_SET(who_only_asks_is_a_thief_again),
         WITH_SET(with_nothing_to_do_the_server_is_told),
         WITH_SET(a_shorter_wait_ends_as_asked),
+        WITH_SET(a_few_are_no_reason_to_look),
+        WITH_SET(nor_are_many_once_in_a_while),
         WITH_SET(who_is_confined_reads_no_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -645,7 +645,8 @@ static void what_was_given_back_nobody_comes_late_to(void **state) {
     assert_true(worker_took_stolen(&set, 0));
 }
 
-/* Where several sit at a shard they are behind its thieves at times, but may be stopped as well. */
+/* Where several sit at a shard they are behind its thieves at times, but may be stopped as well.
+ * And that nobody had come for a while counts no more when one has just gone to work. */
 static void who_waits_at_a_shared_home_is_not_slow(void **state) {
     (void)state;
     worker_share(&set, 0);
@@ -654,7 +655,11 @@ static void who_waits_at_a_shared_home_is_not_slow(void **state) {
     assert_true(worker_took_stolen(&set, 0));
     assert_false(worker_sees_slow(&set));
     worker_goes_to_work(&set, 0, clock_coarse_ms());
-    assert_true(worker_took_stolen(&set, 0));
+    worker_took_stolen(&set, 0);
+    assert_false(worker_sees_slow(&set));
+    assert_true(worker_comes_soon(&set, 0));
+    worker_goes_to_work(&set, 0, clock_coarse_ms() - 30);
+    worker_took_stolen(&set, 0);
     assert_true(worker_sees_slow(&set));
 }
 
