@@ -19,7 +19,7 @@
 
 #include "config.h"
 
-enum { SHARED_VERSION = 16, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
+enum { SHARED_VERSION = 17, SHARED_WORKERS = 1024, SHARED_TEXT = 128 };
 
 enum shard_state { SHARD_SPARE, SHARD_LISTENING };
 
@@ -113,6 +113,8 @@ struct shared {
     _Atomic int32_t backlog;        /* of the server's last listen() */
     _Atomic uint32_t slow_ms;  /* when an owner was last seen to leave its shard to others, or the
                                   tool changed the policy; 0: never */
+    _Atomic uint32_t short_ms; /* when nobody who shares a home was last seen to wait there, odd; 0:
+                                  not lately */
     _Atomic uint32_t woken;    /* 1: waiters were woken by way of shutdown() */
     _Atomic uint32_t shut;     /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t handed;   /* 1: it gave it to another process; no further spare may listen */
@@ -128,6 +130,7 @@ struct shared {
     struct shared_budget looks;          /* after sleeps, at what may be left */
     struct shared_budget searches;       /* the same while some owner is slow */
     struct shared_budget gatherings;     /* of new connections at shard 0 */
+    struct shared_budget shorts;         /* of those who share a home nobody waited, in 1 s */
     _Atomic uint32_t swept_ms;     /* when it was last looked at the other shards meanwhile, odd; 0:
                                       look now */
     struct shared_answer orphans;  /* shards that nobody owns, among those that listen */

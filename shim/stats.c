@@ -101,6 +101,32 @@ void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct sh
         bits_remove(homes, home);
 }
 
+/* The place of one that was killed still says that it waits. */
+static bool waits(const struct shared_worker *worker, pid_t pid) {
+    return atomic_load(&worker->is_in) && (local_is_confined() || !is_dead(pid));
+}
+
+struct stats_sitters stats_sitters(const struct shard_set *set, int home) {
+    struct stats_sitters sitters = {0};
+    uint32_t left = atomic_load(&set->shared->workers); /* as in stats_waiting() */
+    for (int i = 0; i < SHARED_WORKERS && left && !sitters.one_waits; i++) {
+        const struct shared_worker *worker = &set->shared->worker[i];
+        pid_t pid = atomic_load(&worker->pid);
+        uint64_t since = atomic_load(&worker->since_ms);
+        if (pid <= 0 || !since)
+            continue;
+        left--;
+        if (atomic_load(&worker->home) != (uint32_t)home)
+            continue;
+        if (waits(worker, pid))
+            sitters.one_waits = true;
+        else if (!atomic_load(&worker->is_in) &&
+                 (!sitters.at_work_since_ms || since < sitters.at_work_since_ms))
+            sitters.at_work_since_ms = since;
+    }
+    return sitters;
+}
+
 void stats_shard(const struct shard_set *set, int shard, int fd) {
     struct stat status;
     if (fstat(fd, &status) == 0)

@@ -2,7 +2,7 @@
  * stats: what the tool reads of a set in the shared memory: a place for each worker, which it
  * alone writes, and totals of those that are gone. Nothing of it decides anything, except that a
  * worker that hesitates asks whether others were idle, and a thief whose owners are at work for
- * long.
+ * long, or who of several at one home waits.
  */
 #ifndef UNHERD_STATS_H
 #define UNHERD_STATS_H
@@ -25,6 +25,15 @@ bool stats_is_idle_since(const struct shard_set *set, int place, uint64_t then);
 
 /* The homes of workers that have waited for so many milliseconds, and of nobody else since. */
 void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct shard_bits *homes);
+
+/* Those whose home that is, as far as they have a place: whether one waits; and since when, by
+ * clock_coarse_ms(), the one is at work that is so for longest, or 0: none is. */
+struct stats_sitters {
+    bool one_waits;
+    uint64_t at_work_since_ms;
+};
+
+struct stats_sitters stats_sitters(const struct shard_set *set, int home);
 
 /* The socket of a shard. */
 void stats_shard(const struct shard_set *set, int shard, int fd);

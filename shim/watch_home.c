@@ -7,6 +7,7 @@
 #include "watch_shards.h"
 #include "watch_stuck.h"
 #include "worker.h"
+#include "worker_short.h"
 #include "worker_stuck.h"
 
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
@@ -178,6 +179,7 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
 static void look_again(struct watch *watch, const struct shard_set *set) {
     struct seat seat = {.home = watch->home,
                         .number = watch->number,
+                        .is_short = worker_is_short(set),
                         .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;
     struct shard_bits stuck;
@@ -187,6 +189,8 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
     worker_listening(set, &listening);
     shards_of_process(set, &seat.ours);
     stuck_find(watch, set, &seat.ours, &stuck);
+    watch->lets_go_late |= watch->sees_short && !seat.is_short;
+    watch->sees_short = seat.is_short;
     worker_view(set, &seat, &stuck, &view, &unproven);
     if (unproven) {
         atomic_store(&watch->instance->probing, true);

@@ -129,6 +129,7 @@ struct watch {
     struct shard_bits reach; /* what was registered when EPOLLONESHOT fired: its accept takes it */
     bool shares_home;        /* found no shard free: sits at another's */
     bool sees_stuck;         /* some owners were stuck; it looks again */
+    bool sees_short;         /* those who share homes were not enough when it last looked */
     bool lets_go_late;  /* all took turns at a shard that it leaves: what waits there goes first */
     uint64_t looked_ms; /* when it looked for stuck owners, by clock_coarse_ms() */
     uint32_t seen_generation;  /* the set's, when its claims were last looked at; 0: not yet */

@@ -101,11 +101,15 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
  * Where there are more workers than shards those that sit at one watch no more neighbours, all
  * together, than its owner would alone: else each of a thousand workers would watch every shard, be
  * told of what is queued there when it was busy, and look at that before each wait. And each as
- * many as the others, at least one: else whoever watches more would be given more.
+ * many as the others, at least one: else whoever watches more would be given more. While they are
+ * enough for each other, two of them watch one each.
  */
-static unsigned thieves(const struct shard_set *set, int home) {
-    uint64_t sitting = UINT64_C(1) + worker_sharers(set, home); /* which anybody may have written */
-    unsigned most = (unsigned)(set_steal(set) / sitting);
+static unsigned thieves(const struct shard_set *set, const struct seat *seat) {
+    enum { FEW_OF_SHARERS = 2 };
+    uint64_t sharers = worker_sharers(set, seat->home); /* which anybody may have written */
+    if (sharers && !seat->is_short)
+        return set_steal(set) && seat->number < FEW_OF_SHARERS;
+    unsigned most = (unsigned)(set_steal(set) / (sharers + 1));
     return most || !set_steal(set) ? most : 1;
 }
 
@@ -192,7 +196,7 @@ void worker_gather(const struct shard_set *set) {
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
-    unsigned most = thieves(set, seat->home);
+    unsigned most = thieves(set, seat);
     worker_listening(set, &listening);
     bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, most);
     *unproven = !few && !set_is_concurrent(set);

@@ -60,12 +60,13 @@ struct seat {
     int home;
     uint32_t number;  /* among those that share it; 0: the owner */
     bool stands_back; /* leaves its neighbours to themselves, for now */
+    bool is_short;    /* worker_is_short(): where its home is shared, it watches what it may */
     struct shard_bits ours;
 };
 
 /*
  * The shards that the worker that sits there is to watch, home among them. In general those are the
- * set's `steal` next neighbours, fewer where many share a home, all orphans, and those whose owners
+ * set's `steal` next neighbours, fewer where many share a home (worker_short.h), all orphans, and those whose owners
  * are said to be stuck; all shards, where the set is one queue. But under an accept mutex only one
  * worker waits at a time, and must then see every shard: until two were seen waiting at once it
  * watches all. *unproven is set where that question is still open and matters. Who stands back

@@ -12,6 +12,7 @@
 #include "worker.h"
 #include "worker_answers.h"
 #include "worker_orphans.h"
+#include "worker_short.h"
 #include "worker_stuck.h"
 
 enum { SHARDS = 8 };
@@ -379,6 +380,7 @@ static void sharers_watch_fewer(void **state) {
     assert_true(unproven);
     assert_int_equal(bits_count(&view), SHARDS);
     see_two_wait(&set);
+    seat.is_short = true;
     worker_view(&set, &seat, &none, &view, &unproven);
     assert_int_equal(view.word[0], 1 << 2 | 1 << 3 | 1 << 4);
     seat.number = 1; /* each watches others */
@@ -404,6 +406,29 @@ static void is_proven(bool wanted) {
 }
 
 /* By the one that waited when the other began, whether that still waits or not. */
+/* The owner, and one more. */
+static void and_two_of_them_while_they_are_enough(void **state) {
+    (void)state;
+    struct child owners[SHARDS];
+    static const uint64_t watched[] = {1 << 2 | 1 << 3, 1 << 2 | 1 << 4, 1 << 2, 1 << 2};
+    struct shard_bits view;
+    bool unproven = false;
+    begin_stealing(&set, SHARDS - 1);
+    for (int i = 0; i < SHARDS; i++)
+        owners[i] = start_child(claim, NULL);
+    for (int i = 0; i < 3; i++)
+        worker_share(&set, 2);
+    see_two_wait(&set);
+    for (uint32_t number = 0; number < 4; number++) {
+        worker_view(&set, &(struct seat){.home = 2, .number = number}, &none, &view, &unproven);
+        assert_int_equal(view.word[0], watched[number]);
+    }
+    worker_view(&set, &(struct seat){.home = 3}, &none, &view, &unproven);
+    assert_int_equal(bits_count(&view), SHARDS); /* who is alone watches as many as ever */
+    for (int i = 0; i < SHARDS; i++)
+        end_child(owners[i]);
+}
+
 static void two_that_wait_at_once_are_noticed(void **state) {
     (void)state;
     int (*others[])(void *) = {wait_and_end, wait_for_good};
@@ -830,6 +855,7 @@ static void use_everything(void) {
     BITS_EACH (i, &view)
         assert_in_range(i, 0, SHARDS - 1);
     worker_took_stolen(&set, home);
+    worker_note_sitters(&set, home);
     is_stuck(home);
     worker_is_there(&set, home);
     worker_end_wait(&set, 1, worker_begin_wait(&set, 1));
@@ -886,6 +912,7 @@ int main(void) {
         WITH_SET(a_few_need_not_be_told_of_that),
         WITH_SET(and_those_whose_owners_are_stuck),
         WITH_SET(sharers_watch_fewer),
+        WITH_SET(and_two_of_them_while_they_are_enough),
         WITH_SET(two_that_wait_at_once_are_noticed),
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),

@@ -1,0 +1,210 @@
+/* short: whether those who sit together at a home are enough for what comes there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "lab.h"
+#include "local.h"
+#include "stats.h"
+#include "worker_short.h"
+
+enum { SHARDS = 4, HOME = 2, PLACES = 3 };
+
+static struct shard_set set;
+static int listener_fd;
+
+/* Three sit at the home, and one elsewhere, and all wait. */
+static int seat_them(void **state) {
+    (void)state;
+    const char *why = NULL;
+    assert_true(local_start());
+    listener_fd = listening_socket();
+    assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
+    atomic_store(&set.shared->workers, PLACES + 1);
+    for (int place = 0; place <= PLACES; place++) {
+        atomic_store(&set.shared->worker[place].pid, getpid());
+        stats_home(&set, place, place < PLACES ? HOME : HOME + 1);
+        stats_wait(&set, place, 1, clock_coarse_ms());
+    }
+    return 0;
+}
+
+static int close_set(void **state) {
+    (void)state;
+    set_close(&set);
+    close(listener_fd);
+    return 0;
+}
+
+static void goes_to_work(int place, uint64_t ms_ago) {
+    stats_wait(&set, place, 0, clock_coarse_ms() - ms_ago);
+}
+
+static void all_go_to_work(uint64_t ms_ago) {
+    for (int place = 0; place < PLACES; place++)
+        goes_to_work(place, ms_ago);
+}
+
+/* How many times all were told to look since, and how many kicks there were. */
+static uint32_t changes, kicks;
+
+static void count_from_here(void) {
+    changes = set_generation(&set);
+    kicks = atomic_load(&set.shared->kicks_done);
+}
+
+static void assert_told(uint32_t times, uint32_t kicked) {
+    assert_int_equal(set_generation(&set) - changes, times);
+    assert_int_equal(atomic_load(&set.shared->kicks_done) - kicks, kicked);
+}
+
+static void while_one_waits_it_is_not(void **state) {
+    (void)state;
+    count_from_here();
+    goes_to_work(0, 1000);
+    goes_to_work(2, 1000);
+    for (int i = 0; i < 10; i++)
+        worker_note_sitters(&set, HOME);
+    assert_false(worker_is_short(&set));
+    assert_told(0, 0);
+}
+
+static void with_all_at_work_and_one_for_long_it_is(void **state) {
+    (void)state;
+    count_from_here();
+    all_go_to_work(0);
+    goes_to_work(1, 30);
+    errno = ENOSPC;
+    worker_note_sitters(&set, HOME);
+    assert_int_equal(errno, ENOSPC);
+    assert_true(worker_is_short(&set));
+    assert_told(1, 1);
+    worker_note_sitters(&set, HOME);
+    assert_told(1, 1);
+}
+
+static void for_a_moment_it_is_the_third_time_in_a_second(void **state) {
+    (void)state;
+    all_go_to_work(0);
+    worker_note_sitters(&set, HOME);
+    worker_note_sitters(&set, HOME);
+    assert_false(worker_is_short(&set));
+    atomic_store(&set.shared->shorts.since_ms, (uint32_t)clock_coarse_ms() - 1500);
+    for (int i = 0; i < 2; i++) {
+        all_go_to_work(0);
+        worker_note_sitters(&set, HOME);
+        assert_false(worker_is_short(&set));
+    }
+    all_go_to_work(0);
+    worker_note_sitters(&set, HOME);
+    assert_true(worker_is_short(&set));
+}
+
+static int nothing_to_do(void *unused) {
+    (void)unused;
+    return 0;
+}
+
+static void who_was_killed_in_its_wait_does_not_wait(void **state) {
+    (void)state;
+    struct child killed = start_child(nothing_to_do, NULL);
+    all_go_to_work(1000);
+    atomic_store(&set.shared->worker[1].pid, killed.pid);
+    stats_wait(&set, 1, 1, clock_coarse_ms());
+    worker_note_sitters(&set, HOME);
+    assert_false(worker_is_short(&set));
+    end_child(killed);
+    worker_note_sitters(&set, HOME);
+    assert_true(worker_is_short(&set));
+}
+
+/* All watch an orphan. */
+static void a_home_of_nobody_is_not(void **state) {
+    (void)state;
+    all_go_to_work(1000);
+    worker_note_sitters(&set, 0);
+    assert_false(worker_is_short(&set));
+}
+
+static void become_short(void) {
+    all_go_to_work(1000);
+    worker_note_sitters(&set, HOME);
+    assert_true(worker_is_short(&set));
+}
+
+/* Since when it is so is `ms_ago`. */
+static void be_short_since(uint32_t ms_ago) {
+    atomic_store(&set.shared->short_ms, (uint32_t)(clock_coarse_ms() - ms_ago) | 1U);
+    count_from_here();
+}
+
+static void it_is_remembered_for_ten_seconds(void **state) {
+    (void)state;
+    become_short();
+    stats_wait(&set, 0, 1, clock_coarse_ms());
+    be_short_since(9000);
+    worker_note_sitters(&set, HOME);
+    assert_true(worker_is_short(&set));
+    assert_told(0, 0);
+    be_short_since(11000);
+    worker_note_sitters(&set, HOME);
+    assert_false(worker_is_short(&set));
+    assert_told(1, 0); /* they are not woken for that */
+}
+
+static void and_longer_where_it_is_seen_again(void **state) {
+    (void)state;
+    become_short();
+    be_short_since(6000);
+    all_go_to_work(0);
+    worker_note_sitters(&set, HOME);
+    uint32_t age = (uint32_t)clock_coarse_ms() - atomic_load(&set.shared->short_ms);
+    assert_true((int32_t)age < 3000);
+    assert_told(0, 0);
+}
+
+/* No claim has changed. */
+static void what_is_known_of_an_accept_mutex_stays_known(void **state) {
+    (void)state;
+    see_two_wait(&set);
+    become_short();
+    assert_true(set_is_concurrent(&set));
+    stats_wait(&set, 0, 1, clock_coarse_ms());
+    be_short_since(11000);
+    worker_note_sitters(&set, HOME);
+    assert_true(set_is_concurrent(&set));
+    set_advance(&set); /* some claim does */
+    become_short();
+    assert_false(set_is_concurrent(&set));
+}
+
+/* Whoever wrote it, it ends. */
+static void a_time_that_has_not_come_is_long_past(void **state) {
+    (void)state;
+    be_short_since(0U - 3600000U);
+    worker_note_sitters(&set, HOME);
+    assert_false(worker_is_short(&set));
+}
+
+#define WITH_SET(test) cmocka_unit_test_setup_teardown(test, seat_them, close_set)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_SET(while_one_waits_it_is_not),
+        WITH_SET(with_all_at_work_and_one_for_long_it_is),
+        WITH_SET(for_a_moment_it_is_the_third_time_in_a_second),
+        WITH_SET(who_was_killed_in_its_wait_does_not_wait),
+        WITH_SET(a_home_of_nobody_is_not),
+        WITH_SET(it_is_remembered_for_ten_seconds),
+        WITH_SET(and_longer_where_it_is_seen_again),
+        WITH_SET(what_is_known_of_an_accept_mutex_stays_known),
+        WITH_SET(a_time_that_has_not_come_is_long_past),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
