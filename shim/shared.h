@@ -27,6 +27,11 @@ struct shared_shard {
     _Alignas(64) _Atomic uint32_t state; /* enum shard_state */
     _Atomic uint32_t epoch;   /* changes when the owner registers anew: thieves go behind it */
     _Atomic uint32_t sharers; /* workers that found no shard free and sit at this one too */
+    _Atomic uint32_t second;  /* the place of the one that watches a neighbour beside the owner, and
+                                 1; 0: nobody does */
+    _Atomic int32_t sitting;  /* workers that sit there and wait, while homes are shared; some that
+                                 were killed may be among them */
+    _Atomic uint32_t empty_ms; /* since when, odd, none does, with much to do; 0: some do */
     _Atomic uint32_t
         stolen_since; /* when others began to empty it, in ms, odd; 0: its owner does */
     _Atomic uint32_t stolen_in_a_row; /* how many they took since */
@@ -113,8 +118,11 @@ struct shared {
     _Atomic int32_t backlog;        /* of the server's last listen() */
     _Atomic uint32_t slow_ms;  /* when an owner was last seen to leave its shard to others, or the
                                   tool changed the policy; 0: never */
-    _Atomic uint32_t short_ms; /* when nobody who shares a home was last seen to wait there, odd; 0:
-                                  not lately */
+    _Atomic uint32_t short_ms; /* when some home was last seen at which nobody waited, odd; 0: not
+                                  lately */
+    _Atomic uint32_t doubt_ms; /* when some home was left by the last that waited, odd: it may be so
+                                  still; 0: none */
+    _Atomic uint32_t sharing;  /* workers that found no shard free, at all homes */
     _Atomic uint32_t woken;    /* 1: waiters were woken by way of shutdown() */
     _Atomic uint32_t shut;     /* 1: the server shut its listener down; no spare may listen */
     _Atomic uint32_t handed;   /* 1: it gave it to another process; no further spare may listen */
@@ -130,7 +138,7 @@ struct shared {
     struct shared_budget looks;          /* after sleeps, at what may be left */
     struct shared_budget searches;       /* the same while some owner is slow */
     struct shared_budget gatherings;     /* of new connections at shard 0 */
-    struct shared_budget shorts;         /* of those who share a home nobody waited, in 1 s */
+    struct shared_budget shorts;         /* thieves saw nobody wait at a home, in 1 s */
     _Atomic uint32_t swept_ms;     /* when it was last looked at the other shards meanwhile, odd; 0:
                                       look now */
     struct shared_answer orphans;  /* shards that nobody owns, among those that listen */

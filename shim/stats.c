@@ -101,9 +101,24 @@ void stats_waiting(const struct shard_set *set, uint64_t milliseconds, struct sh
         bits_remove(homes, home);
 }
 
-/* The place of one that was killed still says that it waits. */
-static bool waits(const struct shared_worker *worker, pid_t pid) {
-    return atomic_load(&worker->is_in) && (local_is_confined() || !is_dead(pid));
+/* The place of one that was killed still says that it waits. A filter may kill whoever asks. */
+static bool lives(pid_t pid) {
+    return pid > 0 && (local_is_confined() || !is_dead(pid));
+}
+
+bool stats_sits(const struct shard_set *set, uint32_t place, int home) {
+    if (place >= SHARED_WORKERS)
+        return false;
+    const struct shared_worker *worker = &set->shared->worker[place];
+    return atomic_load(&worker->home) == (uint32_t)home && lives(atomic_load(&worker->pid));
+}
+
+static void add_sitter(struct stats_sitters *sitters, const struct shared_worker *worker) {
+    uint64_t since = atomic_load(&worker->since_ms);
+    if (atomic_load(&worker->is_in))
+        sitters->one_waits = lives(atomic_load(&worker->pid));
+    else if (!sitters->at_work_since_ms || since < sitters->at_work_since_ms)
+        sitters->at_work_since_ms = since;
 }
 
 struct stats_sitters stats_sitters(const struct shard_set *set, int home) {
@@ -111,18 +126,11 @@ struct stats_sitters stats_sitters(const struct shard_set *set, int home) {
     uint32_t left = atomic_load(&set->shared->workers); /* as in stats_waiting() */
     for (int i = 0; i < SHARED_WORKERS && left && !sitters.one_waits; i++) {
         const struct shared_worker *worker = &set->shared->worker[i];
-        pid_t pid = atomic_load(&worker->pid);
-        uint64_t since = atomic_load(&worker->since_ms);
-        if (pid <= 0 || !since)
+        if (atomic_load(&worker->pid) <= 0 || !atomic_load(&worker->since_ms))
             continue;
-        left--;
-        if (atomic_load(&worker->home) != (uint32_t)home)
-            continue;
-        if (waits(worker, pid))
-            sitters.one_waits = true;
-        else if (!atomic_load(&worker->is_in) &&
-                 (!sitters.at_work_since_ms || since < sitters.at_work_since_ms))
-            sitters.at_work_since_ms = since;
+        left -= atomic_load(&worker->id) != NO_INSTANCE;
+        if (atomic_load(&worker->home) == (uint32_t)home)
+            add_sitter(&sitters, worker);
     }
     return sitters;
 }

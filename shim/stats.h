@@ -35,6 +35,9 @@ struct stats_sitters {
 
 struct stats_sitters stats_sitters(const struct shard_set *set, int home);
 
+/* Whether the worker that has that place lives, as far as it may be asked, and that is its home. */
+bool stats_sits(const struct shard_set *set, uint32_t place, int home);
+
 /* The socket of a shard. */
 void stats_shard(const struct shard_set *set, int shard, int fd);
 

@@ -176,10 +176,18 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
     watch->lets_go_late = any;
 }
 
+/* Numbers go with those who leave; who watches a neighbour in any case must not. */
+static uint32_t number_of(const struct watch *watch, const struct shard_set *set, bool is_short) {
+    if (!watch->number || is_short)
+        return watch->number;
+    return worker_is_second(set, watch->home, watch->place) ? SECOND : NEITHER;
+}
+
 static void look_again(struct watch *watch, const struct shard_set *set) {
+    bool is_short = worker_is_short(set);
     struct seat seat = {.home = watch->home,
-                        .number = watch->number,
-                        .is_short = worker_is_short(set),
+                        .number = number_of(watch, set, is_short),
+                        .is_short = is_short,
                         .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;
     struct shard_bits stuck;
@@ -189,8 +197,8 @@ static void look_again(struct watch *watch, const struct shard_set *set) {
     worker_listening(set, &listening);
     shards_of_process(set, &seat.ours);
     stuck_find(watch, set, &seat.ours, &stuck);
-    watch->lets_go_late |= watch->sees_short && !seat.is_short;
-    watch->sees_short = seat.is_short;
+    watch->lets_go_late |= watch->sees_short && !is_short;
+    watch->sees_short = is_short;
     worker_view(set, &seat, &stuck, &view, &unproven);
     if (unproven) {
         atomic_store(&watch->instance->probing, true);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "clock.h"
 #include "hot.h"
 #include "local.h"
 #include "log.h"
@@ -11,6 +12,7 @@
 #include "watch.h"
 #include "watch_gather.h"
 #include "worker.h"
+#include "worker_short.h"
 
 enum { RETRY_WAITS = 64 };
 
@@ -223,13 +225,18 @@ static void log_counts(const struct shard_set *set, const struct watch *watch) {
 }
 
 void shards_share_no_more(struct watch *watch, const struct shard_set *set) {
-    if (watch->number)
+    if (watch->number) {
+        worker_is_second_no_more(set, watch->home, watch->place);
         worker_unshare(set, watch->home);
+    }
     watch->number = 0;
 }
 
 static void leave_home(struct watch *watch, struct shard_set *set) {
+    int sits_at = atomic_exchange(&watch->sits_at, 0);
     log_counts(set, watch);
+    if (sits_at) /* another thread waits, or no home was shared any more */
+        worker_gets_up(set, sits_at - 1, clock_coarse_ms());
     shards_share_no_more(watch, set);
     if (watch->shares_home)
         return;

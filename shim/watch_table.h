@@ -101,6 +101,7 @@ struct watch {
     _Atomic bool is_filtered; /* its events are looked at before the server sees them */
     _Atomic bool is_partial;  /* there are shards that it does not watch */
     bool is_aside;            /* it left shard 0 until its next wait */
+    _Atomic int sits_at;      /* the home at which it is counted as waiting, and 1; 0: none */
     _Atomic int place;        /* in the statistics, or NO_PLACE; of a worker that has begun */
     _Atomic uint32_t seen_policy;  /* the set's, when it was last followed; 0: not yet */
     _Atomic uint32_t seen_stuck;   /* worker_stuck_news() when it last looked which owners are */

@@ -58,11 +58,11 @@ HOT static void note_stolen(struct watch *watch, const struct shard_set *set, in
     atomic_store_explicit(&watch->told, false, memory_order_relaxed);
     serial_note_at_home(watch, set);
     order_note_taken(set, shard);
-    if (worker_is_shared(set, watch->home) &&
-        atomic_load_explicit(&watch->is_partial, memory_order_relaxed))
-        worker_note_sitters(set, shard);
+    bool is_shared = worker_is_shared(set, watch->home);
+    if (UNLIKELY(is_shared) && set_steal(set))
+        worker_note_theft(set, shard);
     if (worker_took_stolen(set, shard) && set_steal(set) &&
-        atomic_load_explicit(&watch->is_partial, memory_order_relaxed))
+        (is_shared || atomic_load_explicit(&watch->is_partial, memory_order_relaxed)))
         stuck_tell(set, shard);
 }
 

@@ -18,6 +18,7 @@
 #include "watch_shards.h"
 #include "watch_stand_back.h"
 #include "worker.h"
+#include "worker_short.h"
 #include "worker_stuck.h"
 
 _Thread_local struct instance *watch_current;
@@ -105,6 +106,20 @@ static void note_absence(struct instance *instance, uint64_t now) {
     held_note_wait(instance, was_away);
 }
 
+/* Where homes are shared it is counted who waits at each. Of threads that do this at once one does
+ * it for all. */
+HOT static void note_sitter(struct watch *watch, const struct shard_set *set, bool is_in,
+                            uint64_t now) {
+    int sits_at = atomic_load_explicit(&watch->sits_at, memory_order_relaxed);
+    int home = watch->home;
+    if (is_in && !sits_at && watch_waits_for_home(watch)) {
+        if (atomic_compare_exchange_strong(&watch->sits_at, &sits_at, home + 1))
+            worker_sits_down(set, home);
+    } else if (!is_in && sits_at && atomic_exchange(&watch->sits_at, 0))
+        worker_gets_up(set, sits_at - 1, now);
+    worker_comes_by(set, now);
+}
+
 /* Whether some set gathers what is new, as most are at work. */
 HOT static bool note_wait(struct instance *instance, bool begins) {
     uint64_t now = clock_coarse_ms();
@@ -121,6 +136,8 @@ HOT static bool note_wait(struct instance *instance, bool begins) {
             continue;
         stats_wait(set, watch->place, is_in, now);
         gathers |= set_gathers(set);
+        if (UNLIKELY(worker_shares_homes(set)))
+            note_sitter(watch, set, is_in, now);
         if (UNLIKELY(!watch_waits_for_home(watch)))
             continue;
         if (is_in)

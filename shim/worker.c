@@ -66,11 +66,13 @@ static void changed(const struct shard_set *set) {
 }
 
 uint32_t worker_share(const struct shard_set *set, int shard) {
+    atomic_fetch_add(&set->shared->sharing, 1);
     return atomic_fetch_add(&shard_of(set, shard)->sharers, 1) + 1;
 }
 
 /* Its owner watched fewer neighbours, some of whose other thieves may leave next. */
 void worker_unshare(const struct shard_set *set, int shard) {
+    atomic_fetch_sub(&set->shared->sharing, 1);
     if (atomic_fetch_sub(&shard_of(set, shard)->sharers, 1) == 1)
         changed(set);
 }
@@ -105,10 +107,9 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
  * enough for each other, two of them watch one each.
  */
 static unsigned thieves(const struct shard_set *set, const struct seat *seat) {
-    enum { FEW_OF_SHARERS = 2 };
     uint64_t sharers = worker_sharers(set, seat->home); /* which anybody may have written */
     if (sharers && !seat->is_short)
-        return set_steal(set) && seat->number < FEW_OF_SHARERS;
+        return set_steal(set) && seat->number <= SECOND;
     unsigned most = (unsigned)(set_steal(set) / (sharers + 1));
     return most || !set_steal(set) ? most : 1;
 }

@@ -55,23 +55,28 @@ void worker_release(struct shard_set *set, int shard);
  * take. */
 void worker_lost(const struct shard_set *set, int shard);
 
+/* Of those who share a home two watch neighbours while these are enough: the owner, and a second.
+ */
+enum { SECOND = 1, NEITHER = 2 };
+
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;
-    uint32_t number;  /* among those that share it; 0: the owner */
+    uint32_t number;  /* among those that share it; 0: the owner. Unless homes are short: SECOND or
+                         NEITHER */
     bool stands_back; /* leaves its neighbours to themselves, for now */
-    bool is_short;    /* worker_is_short(): where its home is shared, it watches what it may */
+    bool is_short;    /* homes are: who shares its own watches as much as it may */
     struct shard_bits ours;
 };
 
 /*
  * The shards that the worker that sits there is to watch, home among them. In general those are the
- * set's `steal` next neighbours, fewer where many share a home (worker_short.h), all orphans, and those whose owners
- * are said to be stuck; all shards, where the set is one queue. But under an accept mutex only one
- * worker waits at a time, and must then see every shard: until two were seen waiting at once it
- * watches all. *unproven is set where that question is still open and matters. Who stands back
- * watches home, orphans and those of stuck owners, be it few or many. And all watch shard 0, once
- * connections were gathered there.
+ * set's `steal` next neighbours, fewer where many share a home (worker_short.h), all orphans, and
+ * those whose owners are said to be stuck; all shards, where the set is one queue. But under an
+ * accept mutex only one worker waits at a time, and must then see every shard: until two were seen
+ * waiting at once it watches all. *unproven is set where that question is still open and matters.
+ * Who stands back watches home, orphans and those of stuck owners, be it few or many. And all watch
+ * shard 0, once connections were gathered there.
  */
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven);

@@ -3,15 +3,25 @@
 #include <errno.h>
 
 #include "clock.h"
-#include "hot.h"
 #include "stats.h"
 
 /* How long it is remembered, and how old it may be before it is looked at again. */
 enum { SHORT_MS = 10000, RENEWED_MS = 5000 };
 
-/* One that was at work for so long may stay there. With less, a home is short that is found so
- * often in so many ms: on crowded CPUs all may be at work now and then. */
+/* Who was at work for so long may stay there. With less, homes are short where a thief finds nobody
+ * so often in so many ms: on crowded CPUs all may be at work now and then. */
 enum { SLOW_MS = 20, OFTEN = 3, OFTEN_MS = 1000 };
+
+/* For so long the pace says how much there is to do. */
+enum { PACED_MS = 100 };
+
+static struct shared_shard *shard_of(const struct shard_set *set, int shard) {
+    return &set->shared->shards[shard];
+}
+
+static uint32_t stamp_of(uint64_t now) {
+    return (uint32_t)now | 1U; /* 0 means never */
+}
 
 /* By other workers' clocks too, which may be a little ahead; and far ahead is long ago. */
 static bool is_lately(uint32_t then, uint32_t now, uint32_t milliseconds) {
@@ -23,15 +33,6 @@ bool worker_is_short(const struct shard_set *set) {
     return atomic_load_explicit(&set->shared->short_ms, memory_order_relaxed);
 }
 
-static bool is_often(const struct shard_set *set, uint32_t now) {
-    struct shared_budget *times = &set->shared->shorts;
-    if (is_lately(atomic_load(&times->since_ms), now, OFTEN_MS))
-        return atomic_fetch_add(&times->count, 1) + 1 >= OFTEN;
-    atomic_store(&times->count, 1);
-    atomic_store(&times->since_ms, now);
-    return false;
-}
-
 /* No claim has changed: whether there is an accept mutex is known as it was. */
 static void tell(const struct shard_set *set, bool at_once) {
     uint32_t before = set_advance(set);
@@ -41,35 +42,135 @@ static void tell(const struct shard_set *set, bool at_once) {
         set_kick(set);
 }
 
-/* Where nobody sits that is known of, it is an orphan, which all watch. */
-static bool has_nobody_waiting(const struct stats_sitters *sitters) {
-    return !sitters->one_waits && sitters->at_work_since_ms;
+static void become_short(const struct shard_set *set, uint32_t now) {
+    uint32_t since = 0;
+    if (set_steal(set) && atomic_compare_exchange_strong(&set->shared->short_ms, &since, now))
+        tell(set, true);
 }
 
-static bool needs_more(const struct shard_set *set, const struct stats_sitters *sitters,
-                       uint64_t now) {
-    return now - sitters->at_work_since_ms >= SLOW_MS || is_often(set, (uint32_t)now | 1U);
+/* ---- the last goes to work ---- */
+
+/* Turns are longer than one connection: thousands come in a second. */
+static bool has_much_to_do(const struct shard_set *set, uint32_t now) {
+    return atomic_load_explicit(&set->shared->turn, memory_order_relaxed) > 1 &&
+           is_lately(atomic_load_explicit(&set->shared->paced_ms, memory_order_relaxed), now,
+                     PACED_MS);
 }
 
-/* Those who leave their neighbours look when they come round. */
+RARE static void note_empty(const struct shard_set *set, int home, uint32_t now) {
+    uint32_t since = atomic_load(&set->shared->short_ms);
+    uint32_t none = 0;
+    int saved = errno;
+    if (has_much_to_do(set, now)) {
+        atomic_store(&shard_of(set, home)->empty_ms, now);
+        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, now);
+    } else if (!since)
+        become_short(set, now);
+    else if (!is_lately(since, now, RENEWED_MS))
+        atomic_compare_exchange_strong(&set->shared->short_ms, &since, now);
+    errno = saved;
+}
+
+HOT void worker_sits_down(const struct shard_set *set, int home) {
+    struct shared_shard *its = shard_of(set, home);
+    atomic_fetch_add(&its->sitting, 1);
+    if (UNLIKELY(atomic_load_explicit(&its->empty_ms, memory_order_relaxed)))
+        atomic_store(&its->empty_ms, 0);
+}
+
+HOT void worker_gets_up(const struct shard_set *set, int home, uint64_t now) {
+    if (UNLIKELY(atomic_fetch_sub(&shard_of(set, home)->sitting, 1) <= 1))
+        note_empty(set, home, stamp_of(now));
+}
+
+/* Since when the home is that is empty for longest, 0: none is. */
+static uint32_t empty_since(const struct shard_set *set, uint32_t now) {
+    uint32_t longest = 0;
+    for (int i = 0; i < set->count; i++) {
+        uint32_t since = atomic_load(&shard_of(set, i)->empty_ms);
+        if (since && (!longest || (int32_t)(longest - since) > 0))
+            longest = since;
+    }
+    return longest && (int32_t)(now - longest) < 0 ? now : longest;
+}
+
+/* Whoever leaves a home first says so of it, and then finds the doubt or begins it; so it is looked
+ * once more when that has ended. */
+static void end_doubt(const struct shard_set *set, uint32_t doubt, uint32_t now) {
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong(&set->shared->doubt_ms, &doubt, 0))
+        return;
+    uint32_t since = empty_since(set, now);
+    if (since)
+        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, since);
+}
+
+RARE void worker_look_at_homes(const struct shard_set *set, uint64_t now) {
+    uint32_t stamp = stamp_of(now);
+    uint32_t doubt = atomic_load(&set->shared->doubt_ms);
+    if (!doubt || is_lately(doubt, stamp, SLOW_MS))
+        return;
+    int saved = errno;
+    uint32_t since = empty_since(set, stamp);
+    end_doubt(set, doubt, stamp);
+    if (since && !is_lately(since, stamp, SLOW_MS))
+        become_short(set, stamp);
+    errno = saved;
+}
+
+/* ---- a thief finds nobody ---- */
+
+static bool is_often(const struct shard_set *set, uint32_t now) {
+    struct shared_budget *times = &set->shared->shorts;
+    if (is_lately(atomic_load(&times->since_ms), now, OFTEN_MS))
+        return atomic_fetch_add(&times->count, 1) + 1 >= OFTEN;
+    atomic_store(&times->count, 1);
+    atomic_store(&times->since_ms, now);
+    return false;
+}
+
+static bool is_slow(const struct stats_sitters *sitters, uint64_t now) {
+    return (int64_t)(now - sitters->at_work_since_ms) >= SLOW_MS;
+}
+
+/* Where nobody is at work it is an orphan, or one that is missed by others (worker_lost()). Those
+ * who are to watch less look when they come round. */
 static void judge(const struct shard_set *set, int shard, uint32_t since, uint64_t now) {
-    uint32_t stamp = (uint32_t)now | 1U; /* 0 means not lately */
+    uint32_t stamp = stamp_of(now);
     struct stats_sitters sitters = stats_sitters(set, shard);
-    if (has_nobody_waiting(&sitters)) {
-        if (!since && !needs_more(set, &sitters, now))
-            return;
-        if (atomic_compare_exchange_strong(&set->shared->short_ms, &since, stamp) && !since)
-            tell(set, true);
-    } else if (since && !is_lately(since, stamp, SHORT_MS) &&
-               atomic_compare_exchange_strong(&set->shared->short_ms, &since, 0))
+    bool is_empty = !sitters.one_waits && sitters.at_work_since_ms;
+    if (is_empty && since)
+        atomic_compare_exchange_strong(&set->shared->short_ms, &since, stamp);
+    else if (is_empty && (is_slow(&sitters, now) || is_often(set, stamp)))
+        become_short(set, stamp);
+    else if (!is_empty && since && !is_lately(since, stamp, SHORT_MS) &&
+             atomic_compare_exchange_strong(&set->shared->short_ms, &since, 0))
         tell(set, false);
 }
 
-RARE void worker_note_sitters(const struct shard_set *set, int shard) {
+RARE void worker_note_theft(const struct shard_set *set, int shard) {
     uint64_t now = clock_coarse_ms();
     uint32_t since = atomic_load_explicit(&set->shared->short_ms, memory_order_relaxed);
     int saved = errno;
-    if (!is_lately(since, (uint32_t)now | 1U, RENEWED_MS))
+    if (!is_lately(since, stamp_of(now), RENEWED_MS))
         judge(set, shard, since, now);
     errno = saved;
+}
+
+/* ---- who watches from elsewhere ---- */
+
+bool worker_is_second(const struct shard_set *set, int home, int place) {
+    _Atomic uint32_t *second = &shard_of(set, home)->second;
+    uint32_t holder = atomic_load(second);
+    if (place == NO_PLACE)
+        return false;
+    if (holder && (holder == (uint32_t)place + 1 || stats_sits(set, holder - 1, home)))
+        return holder == (uint32_t)place + 1;
+    return atomic_compare_exchange_strong(second, &holder, (uint32_t)place + 1);
+}
+
+void worker_is_second_no_more(const struct shard_set *set, int home, int place) {
+    uint32_t holder = (uint32_t)place + 1;
+    if (place != NO_PLACE)
+        atomic_compare_exchange_strong(&shard_of(set, home)->second, &holder, 0);
 }

@@ -3,23 +3,50 @@
  *
  * While one of them waits nobody else is needed, and thieves are dear there: whose turn is over
  * goes to the end of the line, behind the thieves, so that these are woken although the others
- * wait. So two watch each home from elsewhere, who see when nobody who sits there waits: then the
- * homes are short of workers, and all watch as many neighbours as they may, until it was not so for
- * a while.
+ * wait. So two watch each home from elsewhere, until some home is short: the last of those who sit
+ * there went to work, and may stay there. Then all watch as many neighbours as they may, for ten
+ * seconds at least.
+ *
+ * With little to do that is told at once, before the server has its request: nobody may come by for
+ * a long time. With thousands of connections a second, each served in no time, the last goes to
+ * work every now and then; there it has to stay away for a while, and whoever comes by looks.
  */
 #ifndef UNHERD_WORKER_SHORT_H
 #define UNHERD_WORKER_SHORT_H
 
 #include <stdbool.h>
 
+#include "hot.h"
 #include "shard_set.h"
 
 /* Whether homes were seen to be short lately. */
 bool worker_is_short(const struct shard_set *set);
 
-/* Somebody whose home is shared took a connection from `shard`, another's: whether that is short,
- * unless it is known. Where it is so for the first time all are told to look again. errno is kept.
- */
-void worker_note_sitters(const struct shard_set *set, int shard);
+/* Whether any home is shared: else nothing of this matters. */
+static inline bool worker_shares_homes(const struct shard_set *set) {
+    return atomic_load_explicit(&set->shared->sharing, memory_order_relaxed);
+}
+
+/* One that sits at that home begins to wait for what comes there; and has gone to work, now by
+ * clock_coarse_ms(). errno is kept. */
+void worker_sits_down(const struct shard_set *set, int home);
+void worker_gets_up(const struct shard_set *set, int home, uint64_t now);
+
+/* Looks at the homes that were left by all some time ago, if there are any. errno is kept. */
+void worker_look_at_homes(const struct shard_set *set, uint64_t now);
+
+static inline void worker_comes_by(const struct shard_set *set, uint64_t now) {
+    if (UNLIKELY(atomic_load_explicit(&set->shared->doubt_ms, memory_order_relaxed)))
+        worker_look_at_homes(set, now);
+}
+
+/* Somebody whose home is shared took a connection from `shard`, another's: whether nobody waits
+ * there, by other evidence, for the count above has those that were killed. And if none was short
+ * for long, that ends. errno is kept. */
+void worker_note_theft(const struct shard_set *set, int shard);
+
+/* Whether the worker that has that place is the second at its home: it is, if nobody is. */
+bool worker_is_second(const struct shard_set *set, int home, int place);
+void worker_is_second_no_more(const struct shard_set *set, int home, int place);
 
 #endif

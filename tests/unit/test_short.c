@@ -26,6 +26,7 @@ static int seat_them(void **state) {
     assert_true(local_start());
     listener_fd = listening_socket();
     assert_true(set_make(&set, listener_fd, SHARDS, 64, &why));
+    begin_stealing(&set, 2);
     atomic_store(&set.shared->workers, PLACES + 1);
     for (int place = 0; place <= PLACES; place++) {
         atomic_store(&set.shared->worker[place].pid, getpid());
@@ -70,7 +71,7 @@ static void while_one_waits_it_is_not(void **state) {
     goes_to_work(0, 1000);
     goes_to_work(2, 1000);
     for (int i = 0; i < 10; i++)
-        worker_note_sitters(&set, HOME);
+        worker_note_theft(&set, HOME);
     assert_false(worker_is_short(&set));
     assert_told(0, 0);
 }
@@ -81,28 +82,28 @@ static void with_all_at_work_and_one_for_long_it_is(void **state) {
     all_go_to_work(0);
     goes_to_work(1, 30);
     errno = ENOSPC;
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_int_equal(errno, ENOSPC);
     assert_true(worker_is_short(&set));
     assert_told(1, 1);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_told(1, 1);
 }
 
 static void for_a_moment_it_is_the_third_time_in_a_second(void **state) {
     (void)state;
     all_go_to_work(0);
-    worker_note_sitters(&set, HOME);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_false(worker_is_short(&set));
     atomic_store(&set.shared->shorts.since_ms, (uint32_t)clock_coarse_ms() - 1500);
     for (int i = 0; i < 2; i++) {
         all_go_to_work(0);
-        worker_note_sitters(&set, HOME);
+        worker_note_theft(&set, HOME);
         assert_false(worker_is_short(&set));
     }
     all_go_to_work(0);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_true(worker_is_short(&set));
 }
 
@@ -117,10 +118,10 @@ static void who_was_killed_in_its_wait_does_not_wait(void **state) {
     all_go_to_work(1000);
     atomic_store(&set.shared->worker[1].pid, killed.pid);
     stats_wait(&set, 1, 1, clock_coarse_ms());
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_false(worker_is_short(&set));
     end_child(killed);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_true(worker_is_short(&set));
 }
 
@@ -128,13 +129,13 @@ static void who_was_killed_in_its_wait_does_not_wait(void **state) {
 static void a_home_of_nobody_is_not(void **state) {
     (void)state;
     all_go_to_work(1000);
-    worker_note_sitters(&set, 0);
+    worker_note_theft(&set, 0);
     assert_false(worker_is_short(&set));
 }
 
 static void become_short(void) {
     all_go_to_work(1000);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_true(worker_is_short(&set));
 }
 
@@ -149,11 +150,11 @@ static void it_is_remembered_for_ten_seconds(void **state) {
     become_short();
     stats_wait(&set, 0, 1, clock_coarse_ms());
     be_short_since(9000);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_true(worker_is_short(&set));
     assert_told(0, 0);
     be_short_since(11000);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_false(worker_is_short(&set));
     assert_told(1, 0); /* they are not woken for that */
 }
@@ -163,7 +164,7 @@ static void and_longer_where_it_is_seen_again(void **state) {
     become_short();
     be_short_since(6000);
     all_go_to_work(0);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     uint32_t age = (uint32_t)clock_coarse_ms() - atomic_load(&set.shared->short_ms);
     assert_true((int32_t)age < 3000);
     assert_told(0, 0);
@@ -177,7 +178,7 @@ static void what_is_known_of_an_accept_mutex_stays_known(void **state) {
     assert_true(set_is_concurrent(&set));
     stats_wait(&set, 0, 1, clock_coarse_ms());
     be_short_since(11000);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_true(set_is_concurrent(&set));
     set_advance(&set); /* some claim does */
     become_short();
@@ -188,8 +189,135 @@ static void what_is_known_of_an_accept_mutex_stays_known(void **state) {
 static void a_time_that_has_not_come_is_long_past(void **state) {
     (void)state;
     be_short_since(0U - 3600000U);
-    worker_note_sitters(&set, HOME);
+    worker_note_theft(&set, HOME);
     assert_false(worker_is_short(&set));
+}
+
+/* Of a clock tick that everybody has read already. */
+static void a_clock_that_is_ahead_is_no_long_time(void **state) {
+    (void)state;
+    for (int place = 0; place < PLACES; place++)
+        stats_wait(&set, place, 0, clock_coarse_ms() + 40);
+    worker_note_theft(&set, HOME);
+    assert_false(worker_is_short(&set));
+}
+
+/* ---- the last goes to work ---- */
+
+static void all_sit_down(void) {
+    for (int i = 0; i < PLACES; i++)
+        worker_sits_down(&set, HOME);
+}
+
+static void get_up(int many) {
+    for (int i = 0; i < many; i++)
+        worker_gets_up(&set, HOME, clock_coarse_ms());
+}
+
+/* Thousands come in a second, since just now. */
+static void be_busy(void) {
+    atomic_store(&set.shared->turn, 5);
+    atomic_store(&set.shared->paced_ms, (uint32_t)clock_coarse_ms());
+}
+
+static void when_the_last_goes_to_work_all_are_told(void **state) {
+    (void)state;
+    count_from_here();
+    all_sit_down();
+    get_up(PLACES - 1);
+    assert_told(0, 0);
+    errno = ENOSPC;
+    get_up(1);
+    assert_int_equal(errno, ENOSPC);
+    assert_true(worker_is_short(&set));
+    assert_told(1, 1);
+    worker_sits_down(&set, HOME);
+    get_up(1);
+    assert_told(1, 1);
+    be_short_since(6000); /* it is renewed */
+    worker_sits_down(&set, HOME);
+    get_up(1);
+    assert_true((uint32_t)clock_coarse_ms() - atomic_load(&set.shared->short_ms) + 1000 < 4000);
+    assert_told(0, 0);
+}
+
+static void not_without_thieves(void **state) {
+    (void)state;
+    begin_stealing(&set, 0);
+    all_sit_down();
+    get_up(PLACES);
+    assert_false(worker_is_short(&set));
+}
+
+static void come_by_in(uint64_t ms) {
+    worker_comes_by(&set, clock_coarse_ms() + ms);
+}
+
+static void with_much_to_do_it_has_to_stay_away(void **state) {
+    (void)state;
+    all_sit_down();
+    be_busy();
+    get_up(PLACES);
+    come_by_in(8);
+    assert_false(worker_is_short(&set));
+    errno = ENOSPC;
+    come_by_in(40);
+    assert_int_equal(errno, ENOSPC);
+    assert_true(worker_is_short(&set));
+}
+
+static void one_that_comes_back_is_enough(void **state) {
+    (void)state;
+    all_sit_down();
+    be_busy();
+    get_up(PLACES);
+    worker_sits_down(&set, HOME);
+    come_by_in(40);
+    assert_false(worker_is_short(&set));
+    assert_int_equal(atomic_load(&set.shared->doubt_ms), 0);
+}
+
+/* The second was left while the first was looked after, and counts from then on. */
+static void another_home_has_its_own_time(void **state) {
+    (void)state;
+    uint64_t now = clock_coarse_ms();
+    be_busy();
+    worker_sits_down(&set, HOME);
+    worker_sits_down(&set, HOME + 1);
+    worker_gets_up(&set, HOME, now);
+    worker_gets_up(&set, HOME + 1, now + 20);
+    worker_sits_down(&set, HOME);
+    worker_comes_by(&set, now + 30);
+    assert_false(worker_is_short(&set));
+    worker_comes_by(&set, now + 60);
+    assert_true(worker_is_short(&set));
+}
+
+/* ---- who watches from elsewhere ---- */
+
+static void one_is_second(void **state) {
+    (void)state;
+    assert_false(worker_is_second(&set, HOME, NO_PLACE));
+    assert_true(worker_is_second(&set, HOME, 1));
+    assert_true(worker_is_second(&set, HOME, 1));
+    assert_false(worker_is_second(&set, HOME, 2));
+    worker_is_second_no_more(&set, HOME, 2);
+    assert_false(worker_is_second(&set, HOME, 2));
+    worker_is_second_no_more(&set, HOME, 1);
+    assert_true(worker_is_second(&set, HOME, 2));
+}
+
+/* It was killed, or has a home of its own by now. */
+static void and_another_if_that_is_gone(void **state) {
+    (void)state;
+    struct child killed = start_child(nothing_to_do, NULL);
+    atomic_store(&set.shared->worker[1].pid, killed.pid);
+    assert_true(worker_is_second(&set, HOME, 1));
+    assert_false(worker_is_second(&set, HOME, 2));
+    end_child(killed);
+    assert_true(worker_is_second(&set, HOME, 2));
+    stats_home(&set, 2, 0);
+    assert_true(worker_is_second(&set, HOME, 0));
 }
 
 #define WITH_SET(test) cmocka_unit_test_setup_teardown(test, seat_them, close_set)
@@ -205,6 +333,14 @@ int main(void) {
         WITH_SET(and_longer_where_it_is_seen_again),
         WITH_SET(what_is_known_of_an_accept_mutex_stays_known),
         WITH_SET(a_time_that_has_not_come_is_long_past),
+        WITH_SET(a_clock_that_is_ahead_is_no_long_time),
+        WITH_SET(when_the_last_goes_to_work_all_are_told),
+        WITH_SET(not_without_thieves),
+        WITH_SET(with_much_to_do_it_has_to_stay_away),
+        WITH_SET(one_that_comes_back_is_enough),
+        WITH_SET(another_home_has_its_own_time),
+        WITH_SET(one_is_second),
+        WITH_SET(and_another_if_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

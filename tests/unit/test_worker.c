@@ -405,7 +405,6 @@ static void is_proven(bool wanted) {
     assert_int_equal(worker_may_be_one_at_a_time(&set), !wanted);
 }
 
-/* By the one that waited when the other began, whether that still waits or not. */
 /* The owner, and one more. */
 static void and_two_of_them_while_they_are_enough(void **state) {
     (void)state;
@@ -429,6 +428,7 @@ static void and_two_of_them_while_they_are_enough(void **state) {
         end_child(owners[i]);
 }
 
+/* By the one that waited when the other began, whether that still waits or not. */
 static void two_that_wait_at_once_are_noticed(void **state) {
     (void)state;
     int (*others[])(void *) = {wait_and_end, wait_for_good};
@@ -855,7 +855,11 @@ static void use_everything(void) {
     BITS_EACH (i, &view)
         assert_in_range(i, 0, SHARDS - 1);
     worker_took_stolen(&set, home);
-    worker_note_sitters(&set, home);
+    worker_note_theft(&set, home);
+    worker_is_second(&set, home, 0);
+    worker_gets_up(&set, home, clock_coarse_ms());
+    worker_sits_down(&set, home);
+    worker_look_at_homes(&set, clock_coarse_ms());
     is_stuck(home);
     worker_is_there(&set, home);
     worker_end_wait(&set, 1, worker_begin_wait(&set, 1));
