@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "hidden.h"
 #include "hot.h"
 #include "log.h"
@@ -103,6 +104,7 @@ void set_kick(const struct shard_set *set) {
     if (set->kick_fd < 0)
         return;
     uint64_t one = 1;
+    atomic_store(&set->shared->kicked_ms, (uint32_t)clock_coarse_ms() | 1U);
     atomic_fetch_add(&set->shared->kicks_started, 1);
     if (write(set->kick_fd, &one, sizeof one) < 0)
         log_line(LOG_DEBUG, "kick: %s", log_errno(errno));

@@ -116,10 +116,11 @@ struct shared {
     _Atomic uint32_t kicks_started; /* each kick raises this before it wakes everybody ... */
     _Atomic uint32_t kicks_done;    /* ... and this afterwards */
     _Atomic int32_t backlog;        /* of the server's last listen() */
-    _Atomic uint32_t slow_ms;  /* when an owner was last seen to leave its shard to others, or the
-                                  tool changed the policy; 0: never */
-    _Atomic uint32_t short_ms; /* when some home was last seen at which nobody waited, odd; 0: not
-                                  lately */
+    _Atomic uint32_t slow_ms;   /* when an owner was last seen to leave its shard to others, or the
+                                   tool changed the policy; 0: never */
+    _Atomic uint32_t short_ms;  /* when some home was last seen at which nobody waited, odd; 0: not
+                                   lately */
+    _Atomic uint32_t kicked_ms; /* when everybody was woken last, odd; 0: never */
     _Atomic uint32_t doubt_ms; /* when some home was left by the last that waited, odd: it may be so
                                   still; 0: none */
     _Atomic uint32_t sharing;  /* workers that found no shard free, at all homes */

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#include "clock.h"
 #include "hot.h"
 #include "local.h"
 #include "log.h"
@@ -236,7 +235,7 @@ static void leave_home(struct watch *watch, struct shard_set *set) {
     int sits_at = atomic_exchange(&watch->sits_at, 0);
     log_counts(set, watch);
     if (sits_at) /* another thread waits, or no home was shared any more */
-        worker_gets_up(set, sits_at - 1, clock_coarse_ms());
+        worker_gets_up(set, sits_at - 1);
     shards_share_no_more(watch, set);
     if (watch->shares_home)
         return;

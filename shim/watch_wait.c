@@ -115,8 +115,9 @@ HOT static void note_sitter(struct watch *watch, const struct shard_set *set, bo
     if (is_in && !sits_at && watch_waits_for_home(watch)) {
         if (atomic_compare_exchange_strong(&watch->sits_at, &sits_at, home + 1))
             worker_sits_down(set, home);
-    } else if (!is_in && sits_at && atomic_exchange(&watch->sits_at, 0))
-        worker_gets_up(set, sits_at - 1, now);
+    } else if (!is_in && sits_at && atomic_exchange(&watch->sits_at, 0) &&
+               UNLIKELY(worker_gets_up(set, sits_at - 1)))
+        worker_note_empty(set, sits_at - 1, now);
     worker_comes_by(set, now);
 }
 

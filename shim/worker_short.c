@@ -50,6 +50,12 @@ static void become_short(const struct shard_set *set, uint32_t now) {
 
 /* ---- the last goes to work ---- */
 
+/* All who wait come out of their waits, and back. */
+static bool was_kicked(const struct shard_set *set, uint32_t now) {
+    return is_lately(atomic_load_explicit(&set->shared->kicked_ms, memory_order_relaxed), now,
+                     SLOW_MS);
+}
+
 /* Turns are longer than one connection: thousands come in a second. */
 static bool has_much_to_do(const struct shard_set *set, uint32_t now) {
     return atomic_load_explicit(&set->shared->turn, memory_order_relaxed) > 1 &&
@@ -57,17 +63,30 @@ static bool has_much_to_do(const struct shard_set *set, uint32_t now) {
                      PACED_MS);
 }
 
-RARE static void note_empty(const struct shard_set *set, int home, uint32_t now) {
+/* What the count says, of which those are missing who wait since before any home was shared. */
+static bool is_left_by_all(const struct shard_set *set, int home) {
+    return !stats_sitters(set, home).one_waits;
+}
+
+static void note_short(const struct shard_set *set, int home, uint32_t now) {
     uint32_t since = atomic_load(&set->shared->short_ms);
+    if (is_lately(since, now, RENEWED_MS) || !is_left_by_all(set, home))
+        return;
+    if (since)
+        atomic_compare_exchange_strong(&set->shared->short_ms, &since, now);
+    else
+        become_short(set, now);
+}
+
+RARE void worker_note_empty(const struct shard_set *set, int home, uint64_t now) {
+    uint32_t stamp = stamp_of(now);
     uint32_t none = 0;
     int saved = errno;
-    if (has_much_to_do(set, now)) {
-        atomic_store(&shard_of(set, home)->empty_ms, now);
-        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, now);
-    } else if (!since)
-        become_short(set, now);
-    else if (!is_lately(since, now, RENEWED_MS))
-        atomic_compare_exchange_strong(&set->shared->short_ms, &since, now);
+    if (was_kicked(set, stamp) || has_much_to_do(set, stamp)) {
+        atomic_store(&shard_of(set, home)->empty_ms, stamp);
+        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, stamp);
+    } else
+        note_short(set, home, stamp);
     errno = saved;
 }
 
@@ -78,43 +97,39 @@ HOT void worker_sits_down(const struct shard_set *set, int home) {
         atomic_store(&its->empty_ms, 0);
 }
 
-HOT void worker_gets_up(const struct shard_set *set, int home, uint64_t now) {
-    if (UNLIKELY(atomic_fetch_sub(&shard_of(set, home)->sitting, 1) <= 1))
-        note_empty(set, home, stamp_of(now));
+HOT bool worker_gets_up(const struct shard_set *set, int home) {
+    return atomic_fetch_sub(&shard_of(set, home)->sitting, 1) <= 1;
 }
 
-/* Since when the home is that is empty for longest, 0: none is. */
-static uint32_t empty_since(const struct shard_set *set, uint32_t now) {
-    uint32_t longest = 0;
+/* Whether any home is empty since a while ago; *later: one is since then, 0: none. */
+static bool find_empty(const struct shard_set *set, uint32_t now, uint32_t *later) {
+    bool any = false;
+    *later = 0;
     for (int i = 0; i < set->count; i++) {
         uint32_t since = atomic_load(&shard_of(set, i)->empty_ms);
-        if (since && (!longest || (int32_t)(longest - since) > 0))
-            longest = since;
+        if (since && is_lately(since, now, SLOW_MS))
+            *later = since;
+        else if (since && is_left_by_all(set, i))
+            any = true;
     }
-    return longest && (int32_t)(now - longest) < 0 ? now : longest;
+    return any;
 }
 
-/* Whoever leaves a home first says so of it, and then finds the doubt or begins it; so it is looked
- * once more when that has ended. */
-static void end_doubt(const struct shard_set *set, uint32_t doubt, uint32_t now) {
-    uint32_t none = 0;
-    if (!atomic_compare_exchange_strong(&set->shared->doubt_ms, &doubt, 0))
-        return;
-    uint32_t since = empty_since(set, now);
-    if (since)
-        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, since);
-}
-
+/* Whoever leaves a home first says so of it, and then finds the doubt or begins it; so the doubt
+ * ends before it is looked. */
 RARE void worker_look_at_homes(const struct shard_set *set, uint64_t now) {
     uint32_t stamp = stamp_of(now);
     uint32_t doubt = atomic_load(&set->shared->doubt_ms);
-    if (!doubt || is_lately(doubt, stamp, SLOW_MS))
+    uint32_t none = 0;
+    uint32_t later;
+    if (!doubt || is_lately(doubt, stamp, SLOW_MS) ||
+        !atomic_compare_exchange_strong(&set->shared->doubt_ms, &doubt, 0))
         return;
     int saved = errno;
-    uint32_t since = empty_since(set, stamp);
-    end_doubt(set, doubt, stamp);
-    if (since && !is_lately(since, stamp, SLOW_MS))
+    if (find_empty(set, stamp, &later))
         become_short(set, stamp);
+    if (later)
+        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, later);
     errno = saved;
 }
 

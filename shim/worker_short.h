@@ -9,7 +9,8 @@
  *
  * With little to do that is told at once, before the server has its request: nobody may come by for
  * a long time. With thousands of connections a second, each served in no time, the last goes to
- * work every now and then; there it has to stay away for a while, and whoever comes by looks.
+ * work every now and then, and after a kick, which wakes all; there it has to stay away for a
+ * while, and whoever comes by looks.
  */
 #ifndef UNHERD_WORKER_SHORT_H
 #define UNHERD_WORKER_SHORT_H
@@ -27,10 +28,13 @@ static inline bool worker_shares_homes(const struct shard_set *set) {
     return atomic_load_explicit(&set->shared->sharing, memory_order_relaxed);
 }
 
-/* One that sits at that home begins to wait for what comes there; and has gone to work, now by
- * clock_coarse_ms(). errno is kept. */
+/* One that sits at that home begins to wait for what comes there; and waits no more. True: nor does
+ * any other. */
 void worker_sits_down(const struct shard_set *set, int home);
-void worker_gets_up(const struct shard_set *set, int home, uint64_t now);
+bool worker_gets_up(const struct shard_set *set, int home);
+
+/* So it is, now by clock_coarse_ms(). errno is kept. */
+void worker_note_empty(const struct shard_set *set, int home, uint64_t now);
 
 /* Looks at the homes that were left by all some time ago, if there are any. errno is kept. */
 void worker_look_at_homes(const struct shard_set *set, uint64_t now);

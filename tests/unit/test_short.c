@@ -209,9 +209,24 @@ static void all_sit_down(void) {
         worker_sits_down(&set, HOME);
 }
 
+static void gets_up(int home, uint64_t now) {
+    if (worker_gets_up(&set, home))
+        worker_note_empty(&set, home, now);
+}
+
+/* The first of them that wait. */
 static void get_up(int many) {
-    for (int i = 0; i < many; i++)
-        worker_gets_up(&set, HOME, clock_coarse_ms());
+    for (int place = 0; place < PLACES && many; place++)
+        if (atomic_load(&set.shared->worker[place].is_in)) {
+            goes_to_work(place, 0);
+            gets_up(HOME, clock_coarse_ms());
+            many--;
+        }
+}
+
+static void sit_down_again(int place) {
+    stats_wait(&set, place, 1, clock_coarse_ms());
+    worker_sits_down(&set, HOME);
 }
 
 /* Thousands come in a second, since just now. */
@@ -231,14 +246,22 @@ static void when_the_last_goes_to_work_all_are_told(void **state) {
     assert_int_equal(errno, ENOSPC);
     assert_true(worker_is_short(&set));
     assert_told(1, 1);
-    worker_sits_down(&set, HOME);
+    sit_down_again(0);
     get_up(1);
     assert_told(1, 1);
     be_short_since(6000); /* it is renewed */
-    worker_sits_down(&set, HOME);
+    atomic_store(&set.shared->kicked_ms, 0);
+    sit_down_again(0);
     get_up(1);
     assert_true((uint32_t)clock_coarse_ms() - atomic_load(&set.shared->short_ms) + 1000 < 4000);
     assert_told(0, 0);
+}
+
+static void one_that_was_not_counted_may_wait_still(void **state) {
+    (void)state;
+    worker_sits_down(&set, HOME);
+    get_up(1);
+    assert_false(worker_is_short(&set));
 }
 
 static void not_without_thieves(void **state) {
@@ -266,12 +289,22 @@ static void with_much_to_do_it_has_to_stay_away(void **state) {
     assert_true(worker_is_short(&set));
 }
 
+static void and_after_a_kick(void **state) {
+    (void)state;
+    all_go_to_work(0);
+    set_kick(&set);
+    worker_note_empty(&set, HOME, clock_coarse_ms());
+    assert_false(worker_is_short(&set));
+    come_by_in(40);
+    assert_true(worker_is_short(&set));
+}
+
 static void one_that_comes_back_is_enough(void **state) {
     (void)state;
     all_sit_down();
     be_busy();
     get_up(PLACES);
-    worker_sits_down(&set, HOME);
+    sit_down_again(1);
     come_by_in(40);
     assert_false(worker_is_short(&set));
     assert_int_equal(atomic_load(&set.shared->doubt_ms), 0);
@@ -281,12 +314,13 @@ static void one_that_comes_back_is_enough(void **state) {
 static void another_home_has_its_own_time(void **state) {
     (void)state;
     uint64_t now = clock_coarse_ms();
+    all_sit_down();
     be_busy();
-    worker_sits_down(&set, HOME);
+    get_up(PLACES);
     worker_sits_down(&set, HOME + 1);
-    worker_gets_up(&set, HOME, now);
-    worker_gets_up(&set, HOME + 1, now + 20);
-    worker_sits_down(&set, HOME);
+    goes_to_work(PLACES, 0);
+    gets_up(HOME + 1, now + 20);
+    sit_down_again(0);
     worker_comes_by(&set, now + 30);
     assert_false(worker_is_short(&set));
     worker_comes_by(&set, now + 60);
@@ -335,8 +369,10 @@ int main(void) {
         WITH_SET(a_time_that_has_not_come_is_long_past),
         WITH_SET(a_clock_that_is_ahead_is_no_long_time),
         WITH_SET(when_the_last_goes_to_work_all_are_told),
+        WITH_SET(one_that_was_not_counted_may_wait_still),
         WITH_SET(not_without_thieves),
         WITH_SET(with_much_to_do_it_has_to_stay_away),
+        WITH_SET(and_after_a_kick),
         WITH_SET(one_that_comes_back_is_enough),
         WITH_SET(another_home_has_its_own_time),
         WITH_SET(one_is_second),

@@ -857,7 +857,8 @@ static void use_everything(void) {
     worker_took_stolen(&set, home);
     worker_note_theft(&set, home);
     worker_is_second(&set, home, 0);
-    worker_gets_up(&set, home, clock_coarse_ms());
+    worker_gets_up(&set, home);
+    worker_note_empty(&set, home, clock_coarse_ms());
     worker_sits_down(&set, home);
     worker_look_at_homes(&set, clock_coarse_ms());
     is_stuck(home);
