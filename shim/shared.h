@@ -121,6 +121,7 @@ struct shared {
     _Atomic uint32_t short_ms;  /* when some home was last seen at which nobody waited, odd; 0: not
                                    lately */
     _Atomic uint32_t kicked_ms; /* when everybody was woken last, odd; 0: never */
+    _Atomic uint32_t beside_ms; /* when somebody last looked at all homes, odd; 0: never */
     _Atomic uint32_t doubt_ms; /* when some home was left by the last that waited, odd: it may be so
                                   still; 0: none */
     _Atomic uint32_t sharing;  /* workers that found no shard free, at all homes */

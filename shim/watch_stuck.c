@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "hot.h"
 #include "local.h"
 #include "watch_shards.h"
 #include "worker.h"
@@ -63,6 +64,26 @@ void stuck_find(struct watch *watch, const struct shard_set *set, const struct s
     watch->lets_go_late = true;
     if (watch->sees_stuck)
         atomic_store(&watch->instance->work, WORK);
+}
+
+/* Who waits there for long beside what is queued was stopped; but it may have been queued just
+ * now: then all have looked in vain. What it watches itself it may have been woken for. */
+RARE void stuck_look_beside(const struct watch *watch, const struct shard_set *set) {
+    struct shard_bits listening;
+    struct shard_bits queued;
+    struct shard_bits stuck;
+    int saved = errno;
+    worker_listening(set, &listening);
+    BITS_EACH (shard, &watch->registered)
+        bits_remove(&listening, shard);
+    shards_find_queued(watch, &listening, &queued);
+    worker_stuck(set, &queued, &stuck);
+    errno = saved;
+    BITS_EACH (shard, &queued)
+        if (bits_has(&stuck, shard)) {
+            stuck_tell(set, shard);
+            return;
+        }
 }
 
 bool stuck_is_due(const struct watch *watch, const struct shard_set *set) {

@@ -20,6 +20,10 @@ void stuck_tell(const struct shard_set *set, int shard);
 void stuck_find(struct watch *watch, const struct shard_set *set, const struct shard_bits *ours,
                 struct shard_bits *stuck);
 
+/* A worker comes by: all are told if it finds such owners where it does not watch. errno is kept.
+ */
+void stuck_look_beside(const struct watch *watch, const struct shard_set *set);
+
 /* Whether it is time to look for them: all were told, or some were seen a while ago. */
 bool stuck_is_due(const struct watch *watch, const struct shard_set *set);
 

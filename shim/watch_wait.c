@@ -17,6 +17,7 @@
 #include "watch_prepare.h"
 #include "watch_shards.h"
 #include "watch_stand_back.h"
+#include "watch_stuck.h"
 #include "worker.h"
 #include "worker_short.h"
 #include "worker_stuck.h"
@@ -118,6 +119,8 @@ HOT static void note_sitter(struct watch *watch, const struct shard_set *set, bo
     } else if (!is_in && sits_at && atomic_exchange(&watch->sits_at, 0) &&
                UNLIKELY(worker_gets_up(set, sits_at - 1)))
         worker_note_empty(set, sits_at - 1, now);
+    if (!is_in && worker_is_to_look_beside(set, now)) /* before it serves, and looks again */
+        stuck_look_beside(watch, set);
     worker_comes_by(set, now);
 }
 

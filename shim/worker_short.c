@@ -133,6 +133,14 @@ RARE void worker_look_at_homes(const struct shard_set *set, uint64_t now) {
     errno = saved;
 }
 
+HOT bool worker_is_to_look_beside(const struct shard_set *set, uint64_t now) {
+    enum { LOOKS_MS = 100 };
+    uint32_t stamp = stamp_of(now);
+    uint32_t last = atomic_load_explicit(&set->shared->beside_ms, memory_order_relaxed);
+    return UNLIKELY(!is_lately(last, stamp, LOOKS_MS)) && !worker_is_short(set) && set_steal(set) &&
+           atomic_compare_exchange_strong(&set->shared->beside_ms, &last, stamp);
+}
+
 /* ---- a thief finds nobody ---- */
 
 static bool is_often(const struct shard_set *set, uint32_t now) {

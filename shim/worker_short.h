@@ -44,6 +44,11 @@ static inline void worker_comes_by(const struct shard_set *set, uint64_t now) {
         worker_look_at_homes(set, now);
 }
 
+/* Whether whoever comes by now is to look at all homes: those who sit at one may be stopped in
+ * their waits, all of them, and the two thieves too, and nobody would ever see that. One does,
+ * every 100 ms, while homes are not short. */
+bool worker_is_to_look_beside(const struct shard_set *set, uint64_t now);
+
 /* Somebody whose home is shared took a connection from `shard`, another's: whether nobody waits
  * there, by other evidence, for the count above has those that were killed. And if none was short
  * for long, that ends. errno is kept. */

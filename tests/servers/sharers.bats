@@ -1,59 +1,96 @@
 #!/usr/bin/env bats
 # More workers than queues: those who share one are each other's thieves, and two more watch it from elsewhere, until these are
-# not enough. 32 workers of the bundled server on 16 queues.
+# not enough. Workers of the bundled server.
 
 load ../lib/bodies
 load ../lib/prefork
 load ../lib/watched
 
-setup() { WORKERS=32 QUEUES=16; }
 teardown() { finish; }
 
+# start_sharing WORKERS QUEUES [VARIABLE...]
 start_sharing() {
-  start_server prefork reuseport "UNHERD_SHARDS=$QUEUES" UNHERD_STEAL=15 "$@"
-  drive --count 2000 --parallel 4
+  [[ -z $MASTER ]] || stop_server
+  WORKERS=$1
+  start_server prefork reuseport "UNHERD_SHARDS=$2" "${@:3}"
 }
 
-# Each its home, and a neighbour for each that sits there: they are two, and then they watch one each.
+# Each its home, and two of those who sit at each a neighbour.
 watch_few() {
-  drive --count 200
-  check_number "$(watched)" '==' "$((2 * WORKERS))" "shards that are watched"
-}
-
-# Each half of the fifteen neighbours.
-watch_many() {
-  check_number "$(watched)" '>=' "$((6 * WORKERS))" "shards that are watched"
+  drive --count 400 --with-ack
+  check_number "$(watched)" '==' "$((WORKERS + 2 * $1))" "shards that are watched"
 }
 
 stolen() { "$TESTED_BUILD/unherd" stat ":$PORT" | awk '$1 == "worker" { taken += $4; stolen += $5 } END { print 100 * stolen / taken }'; }
 
 @test "those who share a queue and are enough for it are seldom stolen from" {
-  start_sharing
-  eventually 10 watch_few || fail "$(watched) shards are watched"
+  start_sharing 64 8
+  eventually 20 watch_few 8 || fail "$(watched) shards are watched"
   drive --count 4000 --with-ack
   all_answered
-  check_number "$(stolen)" '<=' 25 "% are stolen"
+  check_number "$(stolen)" '<=' 20 "% are stolen"
 }
 
 # long_requests [VARIABLE...]: sets SLOW to how many of 600 waited for a worker, while half of the workers were at work.
 long_requests() {
-  [[ -z $MASTER ]] || stop_server
-  start_sharing "$@"
+  start_sharing 32 16 "$@"
+  drive --count 2000 --parallel 4
   drive --rate 200 --duration 3 --poisson --busy 80,exp --with-ack --slower-than 20
   all_answered
   SLOW=$(figure slower)
 }
 
 few_wait() {
-  watch_many && check_number "$SLOW" '<=' 6 "answers that waited"
+  check_number "$SLOW" '<=' "$1" "answers that waited"
 }
 
 @test "with long requests all are thieves, and nobody waits while others are idle" {
-  in_five_attempts long_requests few_wait
+  in_five_attempts long_requests 'few_wait 6'
+  check_number "$(watched)" '>=' "$((6 * WORKERS))" "shards that are watched"
 }
 
 # bats test_tags=patient
 @test "with long requests and no thieves some wait" {
   long_requests UNHERD_STEAL=0
+  check_number "$SLOW" '>=' 20 "answers that waited"
+}
+
+# behind_long_ones [VARIABLE...]: sets SLOW to how many of 40 waited, while 13 of 16 workers were at work for long, from the first
+# second on.
+behind_long_ones() {
+  start_sharing 16 2 "$@"
+  drive_in_background --count 13 --parallel 13 --path '/busy?ms=3000'
+  eventually 5 all_work || fail "not all are at work"
+  "$TESTED_BUILD/load" --connect "127.0.0.1:$PORT" --rate 40 --duration 1 --slower-than 200 --tsv >"$DIRECTORY/short.tsv"
+  SLOW=$(awk '$1 == "slower" { print $2 }' "$DIRECTORY/short.tsv")
+  end_of_drive
+}
+
+all_work() { [[ $(ss -Htn state established "sport = :$PORT" | wc -l) -ge 13 ]]; }
+
+@test "behind long requests on two queues short ones find those who are idle" {
+  in_five_attempts behind_long_ones 'few_wait 2'
+}
+
+# all_are_stopped [VARIABLE...]: sets SLOW to how many of 100 waited, while of two queues all workers of one were stopped as they
+# waited, and most of the other's, its thieves among them.
+all_are_stopped() {
+  local pid stops=()
+  start_sharing 16 2 "$@"
+  drive --count 2000 --parallel 4
+  for pid in $("$TESTED_BUILD/unherd" stat ":$PORT" | awk '$1 == "worker" && ($3 == 1 || first++ < 5) { print $2 }'); do
+    stops+=(--stop "$pid@300+2500")
+  done
+  drive --rate 50 --duration 2 --slower-than 400 "${stops[@]}"
+  SLOW=$(figure slower)
+}
+
+@test "all who share a queue are stopped in their waits, and those who steal from it: few wait" {
+  in_five_attempts all_are_stopped 'few_wait 8'
+}
+
+# bats test_tags=patient
+@test "all who share a queue are stopped: without thieves its clients wait" {
+  all_are_stopped UNHERD_STEAL=0
   check_number "$SLOW" '>=' 20 "answers that waited"
 }

@@ -327,6 +327,24 @@ static void another_home_has_its_own_time(void **state) {
     assert_true(worker_is_short(&set));
 }
 
+/* ---- all who sit there were stopped ---- */
+
+static void one_in_a_while_looks_beside(void **state) {
+    (void)state;
+    uint64_t now = clock_coarse_ms();
+    assert_true(worker_is_to_look_beside(&set, now));
+    assert_false(worker_is_to_look_beside(&set, now + 50));
+    assert_true(worker_is_to_look_beside(&set, now + 150));
+    become_short(); /* all watch more */
+    assert_false(worker_is_to_look_beside(&set, now + 300));
+}
+
+static void where_nobody_steals_nobody_does(void **state) {
+    (void)state;
+    begin_stealing(&set, 0);
+    assert_false(worker_is_to_look_beside(&set, clock_coarse_ms()));
+}
+
 /* ---- who watches from elsewhere ---- */
 
 static void one_is_second(void **state) {
@@ -375,6 +393,8 @@ int main(void) {
         WITH_SET(and_after_a_kick),
         WITH_SET(one_that_comes_back_is_enough),
         WITH_SET(another_home_has_its_own_time),
+        WITH_SET(one_in_a_while_looks_beside),
+        WITH_SET(where_nobody_steals_nobody_does),
         WITH_SET(one_is_second),
         WITH_SET(and_another_if_that_is_gone),
     };
