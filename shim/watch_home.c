@@ -176,17 +176,12 @@ static void stay_where_some_wait(struct watch *watch, const struct shard_set *se
     watch->lets_go_late = any;
 }
 
-/* Numbers go with those who leave; who watches a neighbour in any case must not. */
-static uint32_t number_of(const struct watch *watch, const struct shard_set *set, bool is_short) {
-    if (!watch->number || is_short)
-        return watch->number;
-    return worker_is_second(set, watch->home, watch->place) ? SECOND : NEITHER;
-}
-
 static void look_again(struct watch *watch, const struct shard_set *set) {
     bool is_short = worker_is_short(set);
     struct seat seat = {.home = watch->home,
-                        .number = number_of(watch, set, is_short),
+                        .number = watch->number,
+                        .is_second =
+                            watch->number && worker_is_second(set, watch->home, watch->place),
                         .is_short = is_short,
                         .stands_back = atomic_load(&watch->pace.stands_back)};
     struct shard_bits view;

@@ -103,15 +103,30 @@ static bool is_few(const struct shard_set *set, const struct shard_bits *listeni
  * Where there are more workers than shards those that sit at one watch no more neighbours, all
  * together, than its owner would alone: else each of a thousand workers would watch every shard, be
  * told of what is queued there when it was busy, and look at that before each wait. And each as
- * many as the others, at least one: else whoever watches more would be given more. While they are
- * enough for each other, two of them watch one each.
+ * many as the others, at least one: else whoever watches more would be given more.
  */
-static unsigned thieves(const struct shard_set *set, const struct seat *seat) {
-    uint64_t sharers = worker_sharers(set, seat->home); /* which anybody may have written */
-    if (sharers && !seat->is_short)
-        return set_steal(set) && seat->number <= SECOND;
-    unsigned most = (unsigned)(set_steal(set) / (sharers + 1));
+static unsigned most_thieves(const struct shard_set *set, int home) {
+    uint64_t sitting = UINT64_C(1) + worker_sharers(set, home); /* which anybody may have written */
+    unsigned most = (unsigned)(set_steal(set) / sitting);
     return most || !set_steal(set) ? most : 1;
+}
+
+/* So many of the `steal` neighbours, in a ring, from that one on. */
+struct reach {
+    unsigned first, most;
+};
+
+/* While they are enough for each other, two of them watch one each; unless all could watch all, or
+ * more than two thieves were not asked for. */
+static struct reach reach_of(const struct shard_set *set, const struct seat *seat,
+                             const struct shard_bits *listening) {
+    enum { FEW_OF_SHARERS = 2 };
+    unsigned most = most_thieves(set, seat->home);
+    unsigned steal = set_steal(set);
+    bool are_enough = worker_is_shared(set, seat->home) && !seat->is_short;
+    if (are_enough && steal > FEW_OF_SHARERS && !is_few(set, listening, most))
+        return (struct reach){seat->is_second, seat->number == 0 || seat->is_second};
+    return (struct reach){steal ? (unsigned)((uint64_t)seat->number * most % steal) : 0, most};
 }
 
 void worker_announce(struct shard_set *set, int shard) {
@@ -155,13 +170,10 @@ void worker_lost(const struct shard_set *set, int shard) {
 }
 
 /* Of the `steal` neighbours of a home each that sits there watches others, as far as they go. */
-static bool is_its_neighbour(const struct shard_set *set, const struct seat *seat, unsigned most,
+static bool is_its_neighbour(const struct shard_set *set, const struct reach *reach,
                              unsigned neighbour) {
     unsigned steal = set_steal(set);
-    if (!most || neighbour >= steal)
-        return false;
-    unsigned first = (unsigned)((uint64_t)seat->number * most % steal);
-    return (neighbour + steal - first) % steal < most;
+    return neighbour < steal && (neighbour + steal - reach->first) % steal < reach->most;
 }
 
 /*
@@ -169,8 +181,9 @@ static bool is_its_neighbour(const struct shard_set *set, const struct seat *sea
  * and shards of owners that are stuck. These are everybody's, since a whole row of them would be
  * too much for the few before it; and who watches one watches no neighbour the less.
  */
-static void add_neighbours(const struct shard_set *set, const struct seat *seat, unsigned most,
-                           const struct shard_bits *stuck, struct shard_bits *view) {
+static void add_neighbours(const struct shard_set *set, const struct seat *seat,
+                           const struct reach *reach, const struct shard_bits *stuck,
+                           struct shard_bits *view) {
     unsigned neighbours = 0;
     struct shard_bits listening;
     struct shard_bits orphans;
@@ -182,7 +195,7 @@ static void add_neighbours(const struct shard_set *set, const struct seat *seat,
         if (!bits_has(&listening, i))
             continue;
         if (bits_has(stuck, i) || bits_has(&orphans, i) ||
-            is_its_neighbour(set, seat, most, neighbours++))
+            is_its_neighbour(set, reach, neighbours++))
             bits_add(view, i);
     }
 }
@@ -197,15 +210,17 @@ void worker_gather(const struct shard_set *set) {
 void worker_view(const struct shard_set *set, const struct seat *seat,
                  const struct shard_bits *stuck, struct shard_bits *view, bool *unproven) {
     struct shard_bits listening;
-    unsigned most = thieves(set, seat);
     worker_listening(set, &listening);
-    bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, most);
+    struct reach reach = reach_of(set, seat, &listening);
+    if (seat->stands_back)
+        reach.most = 0;
+    bool few = seat->stands_back ? set_is_one_queue(set) : is_few(set, &listening, reach.most);
     *unproven = !few && !set_is_concurrent(set);
     *view = listening;
     if (few || *unproven)
         return;
     *view = (struct shard_bits){0};
-    add_neighbours(set, seat, seat->stands_back ? 0 : most, stuck, view);
+    add_neighbours(set, seat, &reach, stuck, view);
     if (atomic_load(&set->shared->handed) ||
         (set_has_gathered(set) && set_steal(set))) /* where all that is new goes */
         bits_add(view, 0);

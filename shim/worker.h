@@ -55,15 +55,11 @@ void worker_release(struct shard_set *set, int shard);
  * take. */
 void worker_lost(const struct shard_set *set, int shard);
 
-/* Of those who share a home two watch neighbours while these are enough: the owner, and a second.
- */
-enum { SECOND = 1, NEITHER = 2 };
-
 /* Where a worker sits: at its own home or at another's, in a process that owns these shards. */
 struct seat {
     int home;
-    uint32_t number;  /* among those that share it; 0: the owner. Unless homes are short: SECOND or
-                         NEITHER */
+    uint32_t number;  /* among those that share it; 0: the owner */
+    bool is_second;   /* watches a neighbour beside the owner, while they are enough */
     bool stands_back; /* leaves its neighbours to themselves, for now */
     bool is_short;    /* homes are: who shares its own watches as much as it may */
     struct shard_bits ours;

@@ -55,33 +55,33 @@ few_wait() {
   check_number "$SLOW" '>=' 20 "answers that waited"
 }
 
-# behind_long_ones [VARIABLE...]: adds to SLOW how many of 40 waited, while 13 of 16 workers were at work for long, from the first
+# behind_long_ones [VARIABLE...]: adds to SLOW how many of 40 waited, while 28 of 32 workers were at work for long, from the first
 # second on.
 behind_long_ones() {
-  start_sharing 16 2 "$@"
-  drive_in_background --count 13 --parallel 13 --path '/busy?ms=2000'
+  start_sharing 32 4 "$@"
+  drive_in_background --count 28 --parallel 28 --path '/busy?ms=2000'
   eventually 5 all_work || fail "not all are at work"
   "$TESTED_BUILD/load" --connect "127.0.0.1:$PORT" --rate 80 --duration 0.5 --slower-than 200 --tsv >"$DIRECTORY/short.tsv"
   SLOW=$((SLOW + $(awk '$1 == "slower" { print $2 }' "$DIRECTORY/short.tsv")))
   end_of_drive
 }
 
-all_work() { [[ $(ss -Htn state established "sport = :$PORT" | wc -l) -ge 13 ]]; }
+all_work() { [[ $(ss -Htn state established "sport = :$PORT" | wc -l) -ge 28 ]]; }
 
-@test "behind long requests on two queues short ones find those who are idle" {
+@test "behind long requests short ones find those who are idle" {
   local i
   SLOW=0
   for ((i = 0; i < 2; i++)); do behind_long_ones; done
   few_wait 2
 }
 
-# all_are_stopped [VARIABLE...]: sets SLOW to how many of 100 waited, while of two queues all workers of one were stopped as they
-# waited, and most of the other's, its thieves among them.
+# all_are_stopped [VARIABLE...]: sets SLOW to how many of 100 waited, while of four queues all workers of one were stopped as they
+# waited, and most of the others', its thieves among them.
 all_are_stopped() {
   local pid stops=()
-  start_sharing 16 2 "$@"
+  start_sharing 32 4 "$@"
   drive --count 2000 --parallel 4
-  for pid in $("$TESTED_BUILD/unherd" stat ":$PORT" | awk '$1 == "worker" && ($3 == 1 || first++ < 5) { print $2 }'); do
+  for pid in $("$TESTED_BUILD/unherd" stat ":$PORT" | awk '$1 == "worker" && ($3 == 1 || first[$3]++ < 5) { print $2 }'); do
     stops+=(--stop "$pid@300+2500")
   done
   drive --rate 50 --duration 2 --slower-than 400 "${stops[@]}"

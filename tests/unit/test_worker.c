@@ -405,25 +405,49 @@ static void is_proven(bool wanted) {
     assert_int_equal(worker_may_be_one_at_a_time(&set), !wanted);
 }
 
-/* The owner, and one more. */
+/* The owner, and one more, who has said so. */
 static void and_two_of_them_while_they_are_enough(void **state) {
     (void)state;
     struct child owners[SHARDS];
-    static const uint64_t watched[] = {1 << 2 | 1 << 3, 1 << 2 | 1 << 4, 1 << 2, 1 << 2};
+    static const struct seat seats[] = {{.home = 2},
+                                        {.home = 2, .number = 3, .is_second = true},
+                                        {.home = 2, .number = 1},
+                                        {.home = 2, .number = 1, .is_short = true}};
+    static const uint64_t watched[] = {1 << 2 | 1 << 3, 1 << 2 | 1 << 4, 1 << 2, 1 << 2 | 1 << 4};
     struct shard_bits view;
     bool unproven = false;
     begin_stealing(&set, SHARDS - 1);
     for (int i = 0; i < SHARDS; i++)
         owners[i] = start_child(claim, NULL);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < SHARDS - 2; i++)
         worker_share(&set, 2);
     see_two_wait(&set);
-    for (uint32_t number = 0; number < 4; number++) {
-        worker_view(&set, &(struct seat){.home = 2, .number = number}, &none, &view, &unproven);
-        assert_int_equal(view.word[0], watched[number]);
+    for (int i = 0; i < 4; i++) {
+        worker_view(&set, &seats[i], &none, &view, &unproven);
+        assert_int_equal(view.word[0], watched[i]);
     }
     worker_view(&set, &(struct seat){.home = 3}, &none, &view, &unproven);
     assert_int_equal(bits_count(&view), SHARDS); /* who is alone watches as many as ever */
+    for (int i = 0; i < SHARDS; i++)
+        end_child(owners[i]);
+}
+
+/* With that few queues all watch all; and who asked for two thieves has as many for each. */
+static void but_not_where_that_is_no_fewer(void **state) {
+    (void)state;
+    struct child owners[SHARDS];
+    struct shard_bits view;
+    bool unproven = false;
+    begin_stealing(&set, 2 * SHARDS);
+    for (int i = 0; i < SHARDS; i++)
+        owners[i] = start_child(claim, NULL);
+    worker_share(&set, 2);
+    see_two_wait(&set);
+    worker_view(&set, &(struct seat){.home = 2, .number = 1}, &none, &view, &unproven);
+    assert_int_equal(bits_count(&view), SHARDS);
+    begin_stealing(&set, 2);
+    worker_view(&set, &(struct seat){.home = 2, .number = 1}, &none, &view, &unproven);
+    assert_int_equal(view.word[0], 1 << 2 | 1 << 4);
     for (int i = 0; i < SHARDS; i++)
         end_child(owners[i]);
 }
@@ -918,6 +942,7 @@ int main(void) {
         WITH_SET(and_those_whose_owners_are_stuck),
         WITH_SET(sharers_watch_fewer),
         WITH_SET(and_two_of_them_while_they_are_enough),
+        WITH_SET(but_not_where_that_is_no_fewer),
         WITH_SET(two_that_wait_at_once_are_noticed),
         WITH_SET(those_that_take_turns_are_not),
         WITH_SET(one_that_died_waiting_does_not_count),
