@@ -224,6 +224,9 @@ static void log_counts(const struct shard_set *set, const struct watch *watch) {
 }
 
 void shards_share_no_more(struct watch *watch, const struct shard_set *set) {
+    int sits_at = atomic_exchange(&watch->sits_at, 0);
+    if (sits_at) /* the process ends in its wait, another thread waits, or none has shared since */
+        worker_gets_up(set, sits_at - 1);
     if (watch->number) {
         worker_is_second_no_more(set, watch->home, watch->place);
         worker_unshare(set, watch->home);
@@ -232,10 +235,7 @@ void shards_share_no_more(struct watch *watch, const struct shard_set *set) {
 }
 
 static void leave_home(struct watch *watch, struct shard_set *set) {
-    int sits_at = atomic_exchange(&watch->sits_at, 0);
     log_counts(set, watch);
-    if (sits_at) /* another thread waits, or no home was shared any more */
-        worker_gets_up(set, sits_at - 1);
     shards_share_no_more(watch, set);
     if (watch->shares_home)
         return;

@@ -1,6 +1,7 @@
 #include "watch_stuck.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "clock.h"
 #include "hot.h"
@@ -73,12 +74,17 @@ RARE void stuck_look_beside(const struct watch *watch, const struct shard_set *s
     struct shard_bits queued;
     struct shard_bits stuck;
     int saved = errno;
+    int cancel;
     worker_listening(set, &listening);
     BITS_EACH (shard, &watch->registered)
         bits_remove(&listening, shard);
-    shards_find_queued(watch, &listening, &queued);
-    worker_stuck(set, &queued, &stuck);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the wait has brought something */
+    bool is_any = shards_find_queued(watch, &listening, &queued);
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
+    if (!is_any)
+        return;
+    worker_stuck(set, &queued, &stuck);
     BITS_EACH (shard, &queued)
         if (bits_has(&stuck, shard)) {
             stuck_tell(set, shard);

@@ -107,13 +107,13 @@ static void note_absence(struct instance *instance, uint64_t now) {
     held_note_wait(instance, was_away);
 }
 
-/* Where homes are shared it is counted who waits at each. Of threads that do this at once one does
- * it for all. */
+/* Where homes are shared it is counted who waits at each; more or less, where several threads do
+ * this at once. */
 HOT static void note_sitter(struct watch *watch, const struct shard_set *set, bool is_in,
                             uint64_t now) {
     int sits_at = atomic_load_explicit(&watch->sits_at, memory_order_relaxed);
     int home = watch->home;
-    if (is_in && !sits_at && watch_waits_for_home(watch)) {
+    if (is_in && !sits_at && watch_waits_for_home(watch) && instance_is_mine(watch->instance)) {
         if (atomic_compare_exchange_strong(&watch->sits_at, &sits_at, home + 1))
             worker_sits_down(set, home);
     } else if (!is_in && sits_at && atomic_exchange(&watch->sits_at, 0) &&
@@ -181,7 +181,7 @@ HOT static int wait_once(struct instance *instance, struct wait_call *call,
         *began = clock_now();
     bool gathers = note_wait(instance, true);
     int count = wait_in(instance, call, gathers);
-    note_wait(instance, false); /* which makes no call that could fail */
+    note_wait(instance, false); /* which keeps errno */
     return LIKELY(probing ||
                   (count > 0 && atomic_load_explicit(&instance->filtered, memory_order_relaxed)))
                ? look_through(instance, call, count, probing)

@@ -42,10 +42,35 @@ static void tell(const struct shard_set *set, bool at_once) {
         set_kick(set);
 }
 
-static void become_short(const struct shard_set *set, uint32_t now) {
-    uint32_t since = 0;
-    if (set_steal(set) && atomic_compare_exchange_strong(&set->shared->short_ms, &since, now))
+/* From now on, or still. */
+static void see_short(const struct shard_set *set, uint32_t now) {
+    uint32_t since = atomic_load(&set->shared->short_ms);
+    if (!set_steal(set) || is_lately(since, now, RENEWED_MS))
+        return;
+    if (atomic_compare_exchange_strong(&set->shared->short_ms, &since, now) && !since)
         tell(set, true);
+}
+
+/* By what the statistics know, and the kernel of who lives; the count, which some of those who were
+ * killed are in, is set right. */
+static struct stats_sitters look_at(const struct shard_set *set, int home) {
+    _Atomic int32_t *sitting = &shard_of(set, home)->sitting;
+    int32_t counted = atomic_load(sitting);
+    struct stats_sitters sitters = stats_sitters(set, home);
+    if (counted > 0 && !sitters.one_waits)
+        atomic_compare_exchange_strong(sitting, &counted, 0);
+    return sitters;
+}
+
+/* Those who sit there are at work, all of them. Where nobody is at work it is an orphan, or one
+ * that is missed by others (worker_lost()). */
+static bool is_left_by_all(const struct stats_sitters *sitters) {
+    return !sitters->one_waits && sitters->at_work_since_ms;
+}
+
+static bool is_empty(const struct shard_set *set, int home) {
+    struct stats_sitters sitters = look_at(set, home);
+    return is_left_by_all(&sitters);
 }
 
 /* ---- the last goes to work ---- */
@@ -63,30 +88,20 @@ static bool has_much_to_do(const struct shard_set *set, uint32_t now) {
                      PACED_MS);
 }
 
-/* What the count says, of which those are missing who wait since before any home was shared. */
-static bool is_left_by_all(const struct shard_set *set, int home) {
-    return !stats_sitters(set, home).one_waits;
-}
-
-static void note_short(const struct shard_set *set, int home, uint32_t now) {
-    uint32_t since = atomic_load(&set->shared->short_ms);
-    if (is_lately(since, now, RENEWED_MS) || !is_left_by_all(set, home))
-        return;
-    if (since)
-        atomic_compare_exchange_strong(&set->shared->short_ms, &since, now);
-    else
-        become_short(set, now);
-}
-
+/* What the count says, of which those are missing who wait since before any home was shared, is
+ * looked at. Whoever leaves a home says so of it first, and then finds a doubt or begins one. */
 RARE void worker_note_empty(const struct shard_set *set, int home, uint64_t now) {
     uint32_t stamp = stamp_of(now);
     uint32_t none = 0;
     int saved = errno;
+    if (is_lately(atomic_load(&set->shared->short_ms), stamp, RENEWED_MS))
+        return;
     if (was_kicked(set, stamp) || has_much_to_do(set, stamp)) {
         atomic_store(&shard_of(set, home)->empty_ms, stamp);
-        atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, stamp);
-    } else
-        note_short(set, home, stamp);
+        if (!atomic_load(&set->shared->doubt_ms))
+            atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, stamp);
+    } else if (is_empty(set, home))
+        see_short(set, stamp);
     errno = saved;
 }
 
@@ -97,8 +112,13 @@ HOT void worker_sits_down(const struct shard_set *set, int home) {
         atomic_store(&its->empty_ms, 0);
 }
 
+/* Less than nobody may sit there by the count alone, which then begins anew. */
 HOT bool worker_gets_up(const struct shard_set *set, int home) {
-    return atomic_fetch_sub(&shard_of(set, home)->sitting, 1) <= 1;
+    _Atomic int32_t *sitting = &shard_of(set, home)->sitting;
+    int32_t left = atomic_fetch_sub(sitting, 1) - 1;
+    if (UNLIKELY(left < 0))
+        atomic_compare_exchange_strong(sitting, &left, 0);
+    return left <= 0;
 }
 
 /* Whether any home is empty since a while ago; *later: one is since then, 0: none. */
@@ -109,14 +129,13 @@ static bool find_empty(const struct shard_set *set, uint32_t now, uint32_t *late
         uint32_t since = atomic_load(&shard_of(set, i)->empty_ms);
         if (since && is_lately(since, now, SLOW_MS))
             *later = since;
-        else if (since && is_left_by_all(set, i))
+        else if (since && is_empty(set, i))
             any = true;
     }
     return any;
 }
 
-/* Whoever leaves a home first says so of it, and then finds the doubt or begins it; so the doubt
- * ends before it is looked. */
+/* The doubt ends before it is looked, so that none is lost that begins meanwhile. */
 RARE void worker_look_at_homes(const struct shard_set *set, uint64_t now) {
     uint32_t stamp = stamp_of(now);
     uint32_t doubt = atomic_load(&set->shared->doubt_ms);
@@ -127,7 +146,7 @@ RARE void worker_look_at_homes(const struct shard_set *set, uint64_t now) {
         return;
     int saved = errno;
     if (find_empty(set, stamp, &later))
-        become_short(set, stamp);
+        see_short(set, stamp);
     if (later)
         atomic_compare_exchange_strong(&set->shared->doubt_ms, &none, later);
     errno = saved;
@@ -156,19 +175,33 @@ static bool is_slow(const struct stats_sitters *sitters, uint64_t now) {
     return (int64_t)(now - sitters->at_work_since_ms) >= SLOW_MS;
 }
 
-/* Where nobody is at work it is an orphan, or one that is missed by others (worker_lost()). Those
- * who are to watch less look when they come round. */
+/* Of none is said that all have left it while homes are short. */
+static bool any_is_empty(const struct shard_set *set) {
+    for (int i = 0; i < set->count; i++)
+        if (set_is_listening(set, i) && atomic_load(&shard_of(set, i)->sitting) <= 0 &&
+            is_empty(set, i))
+            return true;
+    return false;
+}
+
+/* Those who are to watch less look when they come round. */
+static void end_short(const struct shard_set *set, uint32_t since, uint32_t now) {
+    if (atomic_load(&set->shared->doubt_ms))
+        return;
+    if (any_is_empty(set))
+        see_short(set, now);
+    else if (atomic_compare_exchange_strong(&set->shared->short_ms, &since, 0))
+        tell(set, false);
+}
+
 static void judge(const struct shard_set *set, int shard, uint32_t since, uint64_t now) {
     uint32_t stamp = stamp_of(now);
-    struct stats_sitters sitters = stats_sitters(set, shard);
-    bool is_empty = !sitters.one_waits && sitters.at_work_since_ms;
-    if (is_empty && since)
-        atomic_compare_exchange_strong(&set->shared->short_ms, &since, stamp);
-    else if (is_empty && (is_slow(&sitters, now) || is_often(set, stamp)))
-        become_short(set, stamp);
-    else if (!is_empty && since && !is_lately(since, stamp, SHORT_MS) &&
-             atomic_compare_exchange_strong(&set->shared->short_ms, &since, 0))
-        tell(set, false);
+    struct stats_sitters sitters = look_at(set, shard);
+    if (is_left_by_all(&sitters)) {
+        if (since || is_slow(&sitters, now) || is_often(set, stamp))
+            see_short(set, stamp);
+    } else if (since && !is_lately(since, stamp, SHORT_MS))
+        end_short(set, since, stamp);
 }
 
 RARE void worker_note_theft(const struct shard_set *set, int shard) {
@@ -194,6 +227,7 @@ bool worker_is_second(const struct shard_set *set, int home, int place) {
 
 void worker_is_second_no_more(const struct shard_set *set, int home, int place) {
     uint32_t holder = (uint32_t)place + 1;
-    if (place != NO_PLACE)
-        atomic_compare_exchange_strong(&shard_of(set, home)->second, &holder, 0);
+    if (place != NO_PLACE &&
+        atomic_compare_exchange_strong(&shard_of(set, home)->second, &holder, 0))
+        tell(set, false); /* whoever comes round next is it */
 }
