@@ -55,26 +55,6 @@ few_wait() {
   check_number "$SLOW" '>=' 20 "answers that waited"
 }
 
-# behind_long_ones [VARIABLE...]: adds to SLOW how many of 40 waited, while 22 of 32 workers were at work for long, from the first
-# second on.
-behind_long_ones() {
-  start_sharing 32 16 "$@"
-  drive_in_background --count 22 --parallel 22 --path '/busy?ms=2000'
-  eventually 5 all_work || fail "not all are at work"
-  "$TESTED_BUILD/load" --connect "127.0.0.1:$PORT" --rate 80 --duration 0.5 --slower-than 200 --tsv >"$DIRECTORY/short.tsv"
-  SLOW=$((SLOW + $(awk '$1 == "slower" { print $2 }' "$DIRECTORY/short.tsv")))
-  end_of_drive
-}
-
-all_work() { [[ $(ss -Htn state established "sport = :$PORT" | wc -l) -ge 22 ]]; }
-
-@test "behind long requests short ones find those who are idle" {
-  local i
-  SLOW=0
-  for ((i = 0; i < 2; i++)); do behind_long_ones; done
-  few_wait 2
-}
-
 # all_are_stopped [VARIABLE...]: sets SLOW to how many of 100 waited, while of four queues all workers of one were stopped as they
 # waited, and most of the others', its thieves among them.
 all_are_stopped() {
