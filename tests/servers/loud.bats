@@ -36,6 +36,7 @@ http {
 CONF
   UNHERD_LOG_FILE=$BATS_TEST_TMPDIR/log "$TESTED_BUILD/unherd" run --mode reuseport -- \
     /usr/sbin/nginx -c "$BATS_TEST_TMPDIR/nginx.conf" 2>"$BATS_TEST_TMPDIR/said" 3>&-
+  eventually 10 test -s "$BATS_TEST_TMPDIR/said" || fail "nothing is said"
   eventually 10 nobody_watches || fail "somebody watches for ever"
   [[ $(cat "$BATS_TEST_TMPDIR/said") == \
     "unherd run: unix:$BATS_TEST_TMPDIR/socket: exclusive, not reuseport: AF_UNIX has no SO_REUSEPORT" ]] ||
