@@ -147,21 +147,20 @@ static bool misses_owner(const struct watch *watch, const struct shard_set *set)
 }
 
 /* The window ends, and another begins. */
-static bool is_right(struct watch *watch, uint64_t now, bool stood_back) {
+static bool end_window(struct watch *watch, uint64_t now, bool stood_back) {
     struct thread_times times = thread_times_read();
     struct stand_back_window window = window_of(watch, now, &times);
-    bool is_recent = !is_over(watch, now, RECENT_MS);
     begin_window(watch, now, &times);
-    return is_recent && stand_back_after(&window, stood_back);
+    return stand_back_after(&window, stood_back);
 }
 
 /* What is asked of the kernel comes last. */
 static bool decides(struct watch *watch, const struct shard_set *set, uint64_t now) {
     bool stood_back = atomic_load(&watch->pace.stands_back);
     bool may = !atomic_exchange(&watch->pace.ends, false) && may_stand_back(watch, set) &&
-               (stood_back || !is_over(watch, now, RECENT_MS));
+               !is_over(watch, now, RECENT_MS);
     bool is_to = may && ((stood_back && !is_over(watch, now, WINDOW_BACK_MS)) ||
-                         is_right(watch, now, stood_back));
+                         end_window(watch, now, stood_back));
     bool is_free = is_to && is_alone(watch->instance) && !misses_owner(watch, set);
     if (!may || (is_to && !is_free))
         begin_window(watch, now, &(struct thread_times){0});

@@ -175,7 +175,7 @@ static bool is_slow(const struct stats_sitters *sitters, uint64_t now) {
     return (int64_t)(now - sitters->at_work_since_ms) >= SLOW_MS;
 }
 
-/* Of none is said that all have left it while homes are short. */
+/* Nobody says so of a home while homes are short; so all are looked at before that ends. */
 static bool any_is_empty(const struct shard_set *set) {
     for (int i = 0; i < set->count; i++)
         if (set_is_listening(set, i) && atomic_load(&shard_of(set, i)->sitting) <= 0 &&

@@ -55,7 +55,7 @@ few_wait() {
   check_number "$SLOW" '>=' 20 "answers that waited"
 }
 
-# all_are_stopped [VARIABLE...]: sets SLOW to how many of 100 waited, while of four queues all workers of one were stopped as they
+# all_are_stopped [VARIABLE...]: sets SLOW to how many of 200 waited, while of four queues all workers of one were stopped as they
 # waited, and most of the others', its thieves among them.
 all_are_stopped() {
   local pid stops=()
@@ -64,7 +64,8 @@ all_are_stopped() {
   for pid in $("$TESTED_BUILD/unherd" stat ":$PORT" | awk '$1 == "worker" && ($3 == 1 || first[$3]++ < 5) { print $2 }'); do
     stops+=(--stop "$pid@300+2500")
   done
-  drive --rate 50 --duration 2 --slower-than 400 "${stops[@]}"
+  drive --rate 100 --duration 2 --slower-than 400 "${stops[@]}"
+  all_answered
   SLOW=$(figure slower)
 }
 
