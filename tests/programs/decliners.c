@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-enum { ROUNDS = 6 };
+enum { ROUNDS = 100, MAY_BE_LEFT = 3 };
 
 static int fd;
 static _Atomic int *told;    /* how often the decliner was */
@@ -68,18 +68,20 @@ __attribute__((noreturn)) static void decline(const char *how) {
     decline_in_epoll(EPOLLIN, strcmp(how, "exhausted") ? hesitates : exhausted);
 }
 
-/* Bounded, and whoever hesitates goes on afterwards. */
+/* Bounded, and whoever hesitates goes on afterwards: 1 if it was left to that, and more than may be
+ * if nobody answers at all. */
 static int ask_once(uint16_t port) {
     struct pollfd client = {.fd = dial(port), .events = POLLIN};
-    int answered = poll(&client, 1, 500) == 1;
+    int left = poll(&client, 1, 500) != 1;
     ++*release;
-    if (!answered)
-        answered = poll(&client, 1, 2000) == 1 ? 0 : -ROUNDS;
+    if (left && poll(&client, 1, 2000) != 1)
+        left = ROUNDS;
     close(client.fd);
-    return answered;
+    return left;
 }
 
-/* The first that is left to one who hesitates waits, until that is known. */
+/* Of whoever hesitates it is known after two that were left to it; and one may fall into the moment
+ * in which a worker's place among the others changes. */
 static void run(char **arguments) {
     told = shared_memory(4096);
     release = told + 1;
@@ -91,18 +93,13 @@ static void run(char **arguments) {
     until_waiting(decliner);
     pid_t server = start_worker(fd, 2);
     until_waiting(server);
-    int answered = 0;
-    for (int i = 0; i < 200 && (i < 2 * ROUNDS || !*told); i++) {
+    int left = 0;
+    for (int i = 0; i < 2 * ROUNDS && (i < ROUNDS || !*told); i++) {
         until_waiting(server);
-        ask_once(port);
+        left += ask_once(port);
     }
-    for (int i = 0; i < ROUNDS; i++) {
-        until_waiting(server);
-        answered += ask_once(port);
-    }
-    /* One may fall into the moment in which the worker's place among the others changes. */
     say("told: %s, answered by another: %s", *told ? "yes" : "never",
-        answered >= ROUNDS - 1 ? "as good as all" : "not all");
+        left <= MAY_BE_LEFT ? "as good as all" : "not all");
     end_worker(decliner);
     end_worker(server);
 }
