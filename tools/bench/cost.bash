@@ -34,19 +34,6 @@ measure_cost() {
   stop_server
 }
 
-# growth FIGURE: from 4 workers to 256, of the same round.
-growth() {
-  local name
-  while read -r name; do
-    row "$name" "$(ratio "$name 256" "$name 4" cpu)" "$(ratio "$name 256" "$name 4" all_cpu)"
-  done < <(names list_cost | sed 's/ [0-9]*$//' | awk '!seen[$0]++')
-}
-
-# beside OURS OTHER: at 256 workers, by what the kernel does by itself, of the same round.
-beside() {
-  row "$1" "$2" "$(ratio "$1 256" "$2 256" cpu)" "$(ratio "$1 256" "$2 256" all_cpu)"
-}
-
 experiment_cost() {
   local sizes="${COST_SIZES[*]}"
   # shellcheck disable=SC2034 # commands.bash reads it
@@ -60,13 +47,6 @@ experiment_cost() {
   by_size list_cost "$sizes" 'wake-ups, by workers' all_wakeups %.2f
   say 'Connections a second then:'
   by_size list_cost "$sizes" 'connections/s, by workers' all_rate %.0f
-  say '256 workers by 4, in the same round:'
-  head_row 'CPU at 256 by that at 4' 'one at a time' 'all have work'
-  growth
-  say 'At 256 workers, by what takes turns or has a socket for each without the library, in the same round:'
-  head_row 'CPU of ours' 'by' 'one at a time' 'all have work'
-  beside "ours, \`exclusive\`" "\`accept\`"
-  beside "ours, \`reuseport\`, a queue for each" 'a socket for each'
   series list_cost "$sizes" cpu >"$REPORT/cost.series"
   series list_cost "$sizes" all_cpu >"$REPORT/cost_all.series"
 }

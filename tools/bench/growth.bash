@@ -1,0 +1,172 @@
+# shellcheck shell=bash
+# What 252 workers more cost, side by side: servers with 4 and with 256 workers run at the same time, and have their connections in
+# turns of a fraction of a second, so that what else the machine does falls on all alike.
+
+GROWTH_SIZES=(4 256) TURNS=8
+
+list_growth() {
+  local size
+  for size in "${GROWTH_SIZES[@]}"; do
+    cat <<LIST
+\`accept\` $size|waiters accept|stock|$size
+a socket for each $size|waiters reuseport|stock|$size
+\`epoll\` with \`EPOLLEXCLUSIVE\` $size|waiters exclusive|stock|$size
+ours, \`exclusive\` $size|waiters epoll|exclusive|$size
+ours, \`reuseport\`, a queue for each $size|waiters epoll|reuseport|$size|UNHERD_SHARDS=$size
+ours, \`reuseport\`, 16 queues $size|waiters epoll|reuseport|$size
+LIST
+  done
+}
+
+# --- several servers, one of which is the present one: start_server() and its kin know of that alone ---
+
+ASIDE=()
+
+# lay_aside NUMBER: the present one goes on without us.
+lay_aside() {
+  ASIDE[$1]="$MASTER $PORT $DIRECTORY $WORKERS $VARIANT"
+  MASTER='' DIRECTORY=''
+}
+
+# take_up NUMBER: that is the present one again.
+take_up() {
+  # shellcheck disable=SC2034 # servers.bash and figures.bash read them
+  read -r MASTER PORT DIRECTORY WORKERS VARIANT <<<"${ASIDE[$1]}" && PROCESSES=$WORKERS
+  unset "ASIDE[$1]"
+}
+
+# Whatever happened: finish() ends the sessions of all, and knows the present one's directory alone.
+finish_aside() {
+  local directory
+  while read -r _ _ directory _; do
+    [[ -z $directory ]] || rm -rf "$directory"
+  done < <(printf '%s\n' "${ASIDE[@]}")
+}
+
+# stop_server() forgets who leads a session once one has ended.
+stop_all() {
+  local leaders=("${LEADERS[@]}") number
+  for number in "${!ASIDE[@]}"; do
+    LEADERS=("${leaders[@]}")
+    take_up "$number"
+    stop_server
+  done
+}
+
+# --- what is measured ---
+
+declare -A TOTAL=()
+
+# so_far: the time that the workers had a CPU, in ns, and their wake-ups. Of a thousand processes pgrep() would take longer to find
+# them than they take for their turn.
+so_far() {
+  local files
+  mapfile -t files <"$DIRECTORY/workers.txt"
+  awk '
+    FILENAME ~ /schedstat/ { cpu += $1 }
+    $1 == "voluntary_ctxt_switches:" { woken += $2 }
+    END { printf "%.0f %d\n", cpu, woken }' "${files[@]}"
+}
+
+# add FIGURE VALUE: of the present one.
+add() {
+  TOTAL["$VARIANT|$1"]=$((${TOTAL["$VARIANT|$1"]:-0} + $2))
+}
+
+# take_turn FIGURE OPTION...: the load, and what it takes is added to what the turns before took.
+take_turn() {
+  local cpu woken cpu_before woken_before
+  read -r cpu_before woken_before < <(so_far)
+  drive_kept "${@:2}" --with-ack
+  read -r cpu woken < <(so_far)
+  add "$1_cpu" $((cpu - cpu_before))
+  add "$1_woken" $((woken - woken_before))
+  add "$1_count" "$(figure connections)"
+}
+
+note_totals() {
+  local figure count
+  for figure in one all; do
+    count=${TOTAL["$VARIANT|${figure}_count"]}
+    note "${figure}_cpu" "$(per_connection "$((TOTAL["$VARIANT|${figure}_cpu"] / 1000))" "$count")"
+    note "${figure}_wakeups" "$(per_connection "${TOTAL["$VARIANT|${figure}_woken"]}" "$count")"
+  done
+}
+
+# A server's first seconds are not what its connections cost: workers claim, and look around.
+start_one() {
+  begin "$2"
+  workers | sed 's|.*|/proc/&/schedstat\n/proc/&/status|' >"$DIRECTORY/workers.txt"
+  drive --rate 1000 --duration 2 --with-ack
+  lay_aside "$1"
+}
+
+# The caches are the others' before each turn.
+go_on() {
+  take_up "$1"
+  drive --count "$((3 * WORKERS))" --with-ack
+  take_turn one --count "$(part_of 1000)"
+  take_turn all --count "$(part_of 3000)" --parallel 128
+  lay_aside "$1"
+}
+
+end_one() {
+  take_up "$1"
+  note_totals
+  lay_aside "$1"
+}
+
+# each COMMAND [FIRST]: with the number of each, from FIRST on.
+each() {
+  local i count=${#ASIDE[@]}
+  for ((i = 0; i < count; i++)); do
+    "$1" $(((i + ${2:-0}) % count))
+  done
+}
+
+measure_growth() {
+  local lines turn i
+  mapfile -t lines < <(list_growth)
+  TOTAL=()
+  for i in "${!lines[@]}"; do start_one "$i" "${lines[i]}"; done
+  for ((turn = 0; turn < TURNS; turn++)); do each go_on $((turn * 5)); done
+  each end_one
+  stop_all
+}
+
+# --- the tables ---
+
+# growth_of FIGURE: what it is at both sizes, and how it grows, of the same round.
+growth_of() {
+  local name
+  while read -r name; do
+    row "$name" "$(cell "$name 4" "$1_cpu" %.1f)" "$(cell "$name 256" "$1_cpu" %.1f)" "$(ratio "$name 256" "$name 4" "$1_cpu")" \
+      "$(cell "$name 256" "$1_wakeups" %.2f)"
+  done < <(names list_growth | sed 's/ [0-9]*$//' | awk '!seen[$0]++')
+}
+
+# by_kernel OURS OTHER: at 256 workers, by what the kernel does by itself, of the same round.
+by_kernel() {
+  row "$1" "$2" "$(ratio "$1 256" "$2 256" one_cpu)" "$(ratio "$1 256" "$2 256" all_cpu)"
+}
+
+experiment_growth() {
+  local rounds=${ROUNDS:-7}
+  # shellcheck disable=SC2034 # commands.bash reads it
+  VARYING=workers
+  for ((ROUND = 1; ROUND <= rounds; ROUND++)); do
+    measure_growth
+    printf 'growth %d/%d\n' "$ROUND" "$rounds" >&2
+  done
+  say "All of them run at once, and $TURNS times in each round every one has its turn."
+  head_row 'CPU, µs, one at a time' '4 workers' '256 workers' '256 by 4' 'wake-ups of 256'
+  growth_of one
+  say 'All have work, 128 connections at once:'
+  head_row 'CPU, µs, all have work' '4 workers' '256 workers' '256 by 4' 'wake-ups of 256'
+  growth_of all
+  say '256 workers, by what takes turns or has a socket for each without the library:'
+  head_row 'CPU of ours' 'by' 'one at a time' 'all have work'
+  by_kernel "ours, \`exclusive\`" "\`accept\`"
+  by_kernel "ours, \`reuseport\`, a queue for each" 'a socket for each'
+  by_kernel "ours, \`reuseport\`, 16 queues" 'a socket for each'
+}
