@@ -41,7 +41,7 @@ enum {
     OLD_MS = 100,
     FEW_A_SECOND = 2500,
     MORE_FOR_EACH = 400,
-    ROUND_MS = 200,
+    ROUND_MS = 400,
     LONGEST = 64
 };
 
@@ -65,7 +65,7 @@ static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
  * rotate costs two system calls, a tenth of what a small answer costs altogether, and a switch to a
  * worker that has nothing of its own in the CPU's caches; but with less to do, a worker that is
  * given the next connection at once may be busy with the last. And never so many that a worker's
- * turn does not come round in a fifth of a second.
+ * turn does not come round in two fifths of a second.
  */
 uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
     uint64_t a_second = taken * 1000 / milliseconds;

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What 252 workers more cost, side by side: servers with 4 and with 256 workers run at the same time, and have their connections in
-# turns of a fraction of a second, so that what else the machine does falls on all alike.
+# turns of half a second, so that what else the machine does falls on all alike.
 
-GROWTH_SIZES=(4 256) TURNS=8
+GROWTH_SIZES=(4 256) TURNS=4
 
 list_growth() {
   local size
@@ -105,8 +105,8 @@ start_one() {
 go_on() {
   take_up "$1"
   drive --count "$((3 * WORKERS))" --with-ack
-  take_turn one --count "$(part_of 1000)"
-  take_turn all --count "$(part_of 3000)" --parallel 128
+  take_turn one --count "$(part_of 4000)"
+  take_turn all --count "$(part_of 8000)" --parallel 128
   lay_aside "$1"
 }
 
