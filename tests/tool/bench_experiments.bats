@@ -37,6 +37,16 @@ column() {
   check_number "$(column '`epoll` with `EPOLLEXCLUSIVE`' 2)" '>' 8
 }
 
+@test "few workers and many side by side: each has its turn, and nothing of them is left" {
+  TMPDIR=$BATS_TEST_TMPDIR ROUNDS=1 PART=5 SIZES="2 3" run "$BENCH/bench.sh" "$TESTED_BUILD" "$PAGE" growth
+  [[ $status -eq 0 ]] || fail "$output"
+  check_number "$(column 'ours, `exclusive`' 5)" '<' 1.5
+  check_number "$(column '`accept`' 3)" '>' 1
+  grep -qx '| CPU, µs, one at a time | 2 workers | 3 workers | 3 by 2 | wake-ups of 3 |' "$PAGE"
+  [[ $(awk -F '\t' '$3 ~ /_cpu$/ && $4 > 0' "$REPORT/growth.tsv" | wc -l) -eq 24 ]]
+  [[ -z $(find "$BATS_TEST_TMPDIR" -name 'unherd.*') && -z $(pgrep -f "^$TESTED_BUILD/waiters .* -w [23]$") ]]
+}
+
 # refused WORDS ARGUMENT...: in one line, and the page stays.
 refused() {
   run "$BENCH/bench.sh" "${@:2}"
@@ -50,6 +60,7 @@ refused() {
   refused 'none.md: not a page' "$TESTED_BUILD" none.md
   refused 'herds: not an experiment; there are spread busy' "$TESTED_BUILD" "$PAGE" spread herds
   ROUNDS=0 refused "ROUNDS: '0'" "$TESTED_BUILD" "$PAGE" spread
+  SIZES=4 refused "SIZES: '4'" "$TESTED_BUILD" "$PAGE" growth
   PART=x refused "PART: 'x'" "$TESTED_BUILD" "$PAGE" spread
 }
 

@@ -4,7 +4,7 @@
 #   PAGE        tables replace what stands there between their marks, plots are laid beside it; all figures are in BUILD/bench-report
 #   EXPERIMENT  spread, busy, herd, kept, trouble, servers, cost, growth; all of them if none is named
 # ROUNDS=N takes so many rounds instead of each experiment's own number; PART=P makes counts and times P % of what they are.
-# REPORT=DIRECTORY keeps the figures there instead.
+# SIZES="FEW MANY" are the numbers of workers that growth compares. REPORT=DIRECTORY keeps the figures there instead.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,6 +33,7 @@ for name in "$@"; do
 done
 [[ ${ROUNDS:-1} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "ROUNDS: '$ROUNDS' is not a number from 1 to 999"
 [[ ${PART:=100} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "PART: '$PART' is not a number from 1 to 999"
+[[ ${SIZES:=4 256} =~ ^[1-9][0-9]{0,2}\ [1-9][0-9]{0,2}$ ]] || refuse "SIZES: '$SIZES' is not two numbers of workers"
 [[ $# -gt 0 ]] || set -- "${ALL[@]}"
 export TESTED_BUILD PART
 

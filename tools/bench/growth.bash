@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What 252 workers more cost, side by side: servers with 4 and with 256 workers run at the same time, and have their connections in
-# turns of half a second, so that what else the machine does falls on all alike.
+# What many workers more cost, side by side: servers with few and with many run at the same time, and have their connections in turns
+# of half a second, so that what else the machine does falls on all alike.
 
-GROWTH_SIZES=(4 256) TURNS=4
+TURNS=4
 
 list_growth() {
   local size
-  for size in "${GROWTH_SIZES[@]}"; do
+  for size in "$FEW" "$MANY"; do
     cat <<LIST
 \`accept\` $size|waiters accept|stock|$size
 a socket for each $size|waiters reuseport|stock|$size
@@ -97,7 +97,7 @@ note_totals() {
 start_one() {
   begin "$2"
   workers | sed 's|.*|/proc/&/schedstat\n/proc/&/status|' >"$DIRECTORY/workers.txt"
-  drive --rate 1000 --duration 2 --with-ack
+  drive --rate 1000 --duration "$(part_of_time 2)" --with-ack
   lay_aside "$1"
 }
 
@@ -136,22 +136,24 @@ measure_growth() {
 
 # --- the tables ---
 
-# growth_of FIGURE: what it is at both sizes, and how it grows, of the same round.
+# growth_of FIGURE WORDS: what it is at both sizes, and how it grows, of the same round.
 growth_of() {
   local name
+  head_row "CPU, µs, $2" "$FEW workers" "$MANY workers" "$MANY by $FEW" "wake-ups of $MANY"
   while read -r name; do
-    row "$name" "$(cell "$name 4" "$1_cpu" %.1f)" "$(cell "$name 256" "$1_cpu" %.1f)" "$(ratio "$name 256" "$name 4" "$1_cpu")" \
-      "$(cell "$name 256" "$1_wakeups" %.2f)"
+    row "$name" "$(cell "$name $FEW" "$1_cpu" %.1f)" "$(cell "$name $MANY" "$1_cpu" %.1f)" "$(ratio "$name $MANY" "$name $FEW" "$1_cpu")" \
+      "$(cell "$name $MANY" "$1_wakeups" %.2f)"
   done < <(names list_growth | sed 's/ [0-9]*$//' | awk '!seen[$0]++')
 }
 
-# by_kernel OURS OTHER: at 256 workers, by what the kernel does by itself, of the same round.
+# by_kernel OURS OTHER: with many workers, by what the kernel does by itself, of the same round.
 by_kernel() {
-  row "$1" "$2" "$(ratio "$1 256" "$2 256" one_cpu)" "$(ratio "$1 256" "$2 256" all_cpu)"
+  row "$1" "$2" "$(ratio "$1 $MANY" "$2 $MANY" one_cpu)" "$(ratio "$1 $MANY" "$2 $MANY" all_cpu)"
 }
 
 experiment_growth() {
   local rounds=${ROUNDS:-7}
+  read -r FEW MANY <<<"$SIZES"
   # shellcheck disable=SC2034 # commands.bash reads it
   VARYING=workers
   for ((ROUND = 1; ROUND <= rounds; ROUND++)); do
@@ -159,12 +161,10 @@ experiment_growth() {
     printf 'growth %d/%d\n' "$ROUND" "$rounds" >&2
   done
   say "All of them run at once, and $TURNS times in each round every one has its turn."
-  head_row 'CPU, µs, one at a time' '4 workers' '256 workers' '256 by 4' 'wake-ups of 256'
-  growth_of one
+  growth_of one 'one at a time'
   say 'All have work, 128 connections at once:'
-  head_row 'CPU, µs, all have work' '4 workers' '256 workers' '256 by 4' 'wake-ups of 256'
-  growth_of all
-  say '256 workers, by what takes turns or has a socket for each without the library:'
+  growth_of all 'all have work'
+  say "$MANY workers, by what takes turns or has a socket for each without the library:"
   head_row 'CPU of ours' 'by' 'one at a time' 'all have work'
   by_kernel "ours, \`exclusive\`" "\`accept\`"
   by_kernel "ours, \`reuseport\`, a queue for each" 'a socket for each'
