@@ -69,10 +69,10 @@ static uint32_t turn_of(const struct shard_set *set, uint32_t now) {
  */
 uint32_t turns_for(uint64_t taken, uint64_t milliseconds, uint64_t workers) {
     uint64_t a_second = taken * 1000 / milliseconds;
-    uint64_t for_pace = a_second > FEW_A_SECOND ? (a_second - FEW_A_SECOND) / MORE_FOR_EACH : 0;
+    uint64_t more = a_second > FEW_A_SECOND ? (a_second - FEW_A_SECOND) / MORE_FOR_EACH : 0;
     uint64_t for_round = taken * ROUND_MS / (milliseconds * (workers ? workers : 1));
-    uint64_t turn = 1 + (for_pace < for_round ? for_pace : for_round);
-    return turn < LONGEST ? (uint32_t)turn : LONGEST;
+    uint64_t turn = 1 + more < for_round ? 1 + more : for_round;
+    return turn < 1 ? 1 : turn < LONGEST ? (uint32_t)turn : LONGEST;
 }
 
 /*

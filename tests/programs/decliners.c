@@ -94,7 +94,9 @@ static void run(char **arguments) {
     pid_t server = start_worker(fd, 2);
     until_waiting(server);
     int left = 0;
-    for (int i = 0; i < 2 * ROUNDS && (i < ROUNDS || !*told); i++) {
+    int since_told = 0;
+    for (int i = 0; i < 4 * ROUNDS && since_told < ROUNDS && left <= MAY_BE_LEFT; i++) {
+        since_told += *told > 0;
         until_waiting(server);
         left += ask_once(port);
     }

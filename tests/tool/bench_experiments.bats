@@ -37,14 +37,50 @@ column() {
   check_number "$(column '`epoll` with `EPOLLEXCLUSIVE`' 2)" '>' 8
 }
 
+# of_growth: SIZES for few connections, and a place of its own for what the servers leave.
+of_growth() {
+  mkdir -p "$BATS_TEST_TMPDIR/tmp"
+  TMPDIR=$BATS_TEST_TMPDIR/tmp ROUNDS=1 PART=5 SIZES="2 3" "$@"
+}
+
+nothing_is_left() {
+  [[ -z $(ls "$BATS_TEST_TMPDIR/tmp") ]] && ! pgrep -f '/waiters .* -w [23]$' >/dev/null
+}
+
 @test "few workers and many side by side: each has its turn, and nothing of them is left" {
-  TMPDIR=$BATS_TEST_TMPDIR ROUNDS=1 PART=5 SIZES="2 3" run "$BENCH/bench.sh" "$TESTED_BUILD" "$PAGE" growth
+  run of_growth "$BENCH/bench.sh" "$TESTED_BUILD" "$PAGE" growth
   [[ $status -eq 0 ]] || fail "$output"
   check_number "$(column 'ours, `exclusive`' 5)" '<' 1.5
   check_number "$(column '`accept`' 3)" '>' 1
   grep -qx '| CPU, µs, one at a time | 2 workers | 3 workers | 3 by 2 | wake-ups of 3 |' "$PAGE"
   [[ $(awk -F '\t' '$3 ~ /_cpu$/ && $4 > 0' "$REPORT/growth.tsv" | wc -l) -eq 24 ]]
-  [[ -z $(find "$BATS_TEST_TMPDIR" -name 'unherd.*') && -z $(pgrep -f "^$TESTED_BUILD/waiters .* -w [23]$") ]]
+  nothing_is_left
+}
+
+# build_whose_load COMMAND: a build whose load generator does that at its fourth run, while three servers are aside.
+build_whose_load() {
+  mkdir "$BATS_TEST_TMPDIR/built"
+  ln -s "$TESTED_BUILD"/{waiters,libunherd.so} "$BATS_TEST_TMPDIR/built"
+  cat >"$BATS_TEST_TMPDIR/built/load" <<END
+#!/bin/sh
+echo >>"$BATS_TEST_TMPDIR/loads"
+[ "\$(wc -l <"$BATS_TEST_TMPDIR/loads")" -lt 4 ] && exec "$TESTED_BUILD/load" "\$@"
+pgrep -f '/waiters .* -w [23]$' >"$BATS_TEST_TMPDIR/seen"
+$1
+END
+  chmod +x "$BATS_TEST_TMPDIR/built/load"
+}
+
+@test "a load fails, or the run is ended, while several servers are there: nothing of them is left" {
+  local how
+  for how in 'exit 1' "kill -TERM \$(pgrep -f 'bench.sh $BATS_TEST_TMPDIR/built ')"; do
+    rm -rf "$BATS_TEST_TMPDIR"/{built,loads,seen}
+    build_whose_load "$how"
+    run of_growth "$BENCH/bench.sh" "$BATS_TEST_TMPDIR/built" "$PAGE" growth
+    [[ $status -ne 0 ]] || fail "$output"
+    check_number "$(wc -l <"$BATS_TEST_TMPDIR/seen")" '>' 8 # four masters and their workers
+    eventually 5 nothing_is_left
+  done
 }
 
 # refused WORDS ARGUMENT...: in one line, and the page stays.
@@ -60,7 +96,10 @@ refused() {
   refused 'none.md: not a page' "$TESTED_BUILD" none.md
   refused 'herds: not an experiment; there are spread busy' "$TESTED_BUILD" "$PAGE" spread herds
   ROUNDS=0 refused "ROUNDS: '0'" "$TESTED_BUILD" "$PAGE" spread
-  SIZES=4 refused "SIZES: '4'" "$TESTED_BUILD" "$PAGE" growth
+  local sizes
+  for sizes in 4 '4 4' '4 512' '8 2' 'x 4' '*'; do
+    SIZES=$sizes refused "SIZES: '$sizes' is not two numbers" "$TESTED_BUILD" "$PAGE" growth
+  done
   PART=x refused "PART: 'x'" "$TESTED_BUILD" "$PAGE" spread
 }
 

@@ -162,8 +162,8 @@ static void turns_are_longer_where_many_come(void **state) {
     assert_int_equal(turns_for(0, 25, WORKERS), 1);
     assert_int_equal(turns_for(62, 25, WORKERS), 1);
     assert_int_equal(turns_for(500, 100, WORKERS), 7); /* five thousand a second */
-    assert_int_equal(turns_for(500, 100, 333), 7);
-    assert_int_equal(turns_for(500, 100, 1000), 3); /* each comes round in time */
+    assert_int_equal(turns_for(500, 100, 285), 7);
+    assert_int_equal(turns_for(500, 100, 1000), 2); /* each comes round in time */
     assert_int_equal(turns_for(500, 100, 2001), 1);
     assert_int_equal(turns_for(500, 100, 0), 7);
     assert_int_equal(turns_for(1000000, 25, WORKERS), 64);

@@ -22,6 +22,11 @@ is_one_of() {
   [[ " $* " == *" $word "* ]]
 }
 
+# are_sizes FEW MANY: the library has a queue for each of up to 256.
+are_sizes() {
+  [[ $# -eq 2 && $1 =~ ^[1-9][0-9]{0,2}$ && $2 =~ ^[1-9][0-9]{0,2}$ && $1 -lt $2 && $2 -le 256 ]]
+}
+
 [[ $# -ge 2 ]] || refuse "usage: bench.sh BUILD PAGE [EXPERIMENT...]"
 [[ -x $1/waiters && -x $1/load && -r $1/libunherd.so ]] || refuse "$1: not a build, or not all of it"
 [[ -w $2 ]] || refuse "$2: not a page that can be written"
@@ -33,7 +38,8 @@ for name in "$@"; do
 done
 [[ ${ROUNDS:-1} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "ROUNDS: '$ROUNDS' is not a number from 1 to 999"
 [[ ${PART:=100} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "PART: '$PART' is not a number from 1 to 999"
-[[ ${SIZES:=4 256} =~ ^[1-9][0-9]{0,2}\ [1-9][0-9]{0,2}$ ]] || refuse "SIZES: '$SIZES' is not two numbers of workers"
+# shellcheck disable=SC2086 # a word for each
+are_sizes ${SIZES:=4 256} || refuse "SIZES: '$SIZES' is not two numbers from 1 to 256, the smaller one first"
 [[ $# -gt 0 ]] || set -- "${ALL[@]}"
 export TESTED_BUILD PART
 
@@ -41,7 +47,7 @@ for part in bodies nginx losses readme; do
   # shellcheck source=/dev/null
   source "$here/../../tests/lib/$part.bash"
 done
-for part in figures commands variants machine "${ALL[@]}"; do
+for part in figures commands variants aside machine "${ALL[@]}"; do
   # shellcheck source=/dev/null
   source "$here/$part.bash"
 done

@@ -1,56 +1,24 @@
 # shellcheck shell=bash
 # What many workers more cost, side by side: servers with few and with many run at the same time, and have their connections in turns
-# of half a second, so that what else the machine does falls on all alike.
+# of about a second, so that what else the machine does falls on all alike.
 
 TURNS=4
 
+# Each server with many comes after its like with few, and each with few after one with many: whose the caches were is the same for all.
 list_growth() {
-  local size
-  for size in "$FEW" "$MANY"; do
-    cat <<LIST
-\`accept\` $size|waiters accept|stock|$size
-a socket for each $size|waiters reuseport|stock|$size
-\`epoll\` with \`EPOLLEXCLUSIVE\` $size|waiters exclusive|stock|$size
-ours, \`exclusive\` $size|waiters epoll|exclusive|$size
-ours, \`reuseport\`, a queue for each $size|waiters epoll|reuseport|$size|UNHERD_SHARDS=$size
-ours, \`reuseport\`, 16 queues $size|waiters epoll|reuseport|$size
+  local name style mode queues size
+  while IFS='|' read -r name style mode queues; do
+    for size in "$FEW" "$MANY"; do
+      echo "$name $size|waiters $style|$mode|$size|${queues:+UNHERD_SHARDS=$size}"
+    done
+  done <<'LIST'
+`accept`|accept|stock
+a socket for each|reuseport|stock
+`epoll` with `EPOLLEXCLUSIVE`|exclusive|stock
+ours, `exclusive`|epoll|exclusive
+ours, `reuseport`, a queue for each|epoll|reuseport|each
+ours, `reuseport`, 16 queues|epoll|reuseport
 LIST
-  done
-}
-
-# --- several servers, one of which is the present one: start_server() and its kin know of that alone ---
-
-ASIDE=()
-
-# lay_aside NUMBER: the present one goes on without us.
-lay_aside() {
-  ASIDE[$1]="$MASTER $PORT $DIRECTORY $WORKERS $VARIANT"
-  MASTER='' DIRECTORY=''
-}
-
-# take_up NUMBER: that is the present one again.
-take_up() {
-  # shellcheck disable=SC2034 # servers.bash and figures.bash read them
-  read -r MASTER PORT DIRECTORY WORKERS VARIANT <<<"${ASIDE[$1]}" && PROCESSES=$WORKERS
-  unset "ASIDE[$1]"
-}
-
-# Whatever happened: finish() ends the sessions of all, and knows the present one's directory alone.
-finish_aside() {
-  local directory
-  while read -r _ _ directory _; do
-    [[ -z $directory ]] || rm -rf "$directory"
-  done < <(printf '%s\n' "${ASIDE[@]}")
-}
-
-# stop_server() forgets who leads a session once one has ended.
-stop_all() {
-  local leaders=("${LEADERS[@]}") number
-  for number in "${!ASIDE[@]}"; do
-    LEADERS=("${leaders[@]}")
-    take_up "$number"
-    stop_server
-  done
 }
 
 # --- what is measured ---
@@ -68,41 +36,42 @@ so_far() {
     END { printf "%.0f %d\n", cpu, woken }' "${files[@]}"
 }
 
-# add FIGURE VALUE: of the present one.
-add() {
+# add_to_total FIGURE VALUE: of the present one.
+add_to_total() {
   TOTAL["$VARIANT|$1"]=$((${TOTAL["$VARIANT|$1"]:-0} + $2))
 }
 
 # take_turn FIGURE OPTION...: the load, and what it takes is added to what the turns before took.
 take_turn() {
-  local cpu woken cpu_before woken_before
-  read -r cpu_before woken_before < <(so_far)
+  local before after
+  before=$(so_far)
   drive_kept "${@:2}" --with-ack
-  read -r cpu woken < <(so_far)
-  add "$1_cpu" $((cpu - cpu_before))
-  add "$1_woken" $((woken - woken_before))
-  add "$1_count" "$(figure connections)"
+  after=$(so_far)
+  add_to_total "$1_cpu" $((${after% *} - ${before% *}))
+  add_to_total "$1_woken" $((${after#* } - ${before#* }))
+  add_to_total "$1_count" "$(figure connections)"
 }
 
 note_totals() {
   local figure count
   for figure in one all; do
     count=${TOTAL["$VARIANT|${figure}_count"]}
-    note "${figure}_cpu" "$(per_connection "$((TOTAL["$VARIANT|${figure}_cpu"] / 1000))" "$count")"
+    note "${figure}_cpu" "$(per_connection "$((${TOTAL["$VARIANT|${figure}_cpu"]} / 1000))" "$count")"
     note "${figure}_wakeups" "$(per_connection "${TOTAL["$VARIANT|${figure}_woken"]}" "$count")"
   done
 }
 
-# A server's first seconds are not what its connections cost: workers claim, and look around.
+# A server's first seconds are not what its connections cost: workers claim, and look around. Some eight connections for each of
+# them; with few workers, those seconds are over when the others have started.
 start_one() {
   begin "$2"
   workers | sed 's|.*|/proc/&/schedstat\n/proc/&/status|' >"$DIRECTORY/workers.txt"
-  drive --rate 1000 --duration "$(part_of_time 2)" --with-ack
+  drive --rate 1000 --duration "$(awk "BEGIN { print $WORKERS / 128 }")" --with-ack
   lay_aside "$1"
 }
 
-# The caches are the others' before each turn.
-go_on() {
+# The caches are another's before that.
+have_turn() {
   take_up "$1"
   drive --count "$((3 * WORKERS))" --with-ack
   take_turn one --count "$(part_of 4000)"
@@ -110,18 +79,10 @@ go_on() {
   lay_aside "$1"
 }
 
-end_one() {
+note_one() {
   take_up "$1"
   note_totals
   lay_aside "$1"
-}
-
-# each COMMAND [FIRST]: with the number of each, from FIRST on.
-each() {
-  local i count=${#ASIDE[@]}
-  for ((i = 0; i < count; i++)); do
-    "$1" $(((i + ${2:-0}) % count))
-  done
 }
 
 measure_growth() {
@@ -129,8 +90,8 @@ measure_growth() {
   mapfile -t lines < <(list_growth)
   TOTAL=()
   for i in "${!lines[@]}"; do start_one "$i" "${lines[i]}"; done
-  for ((turn = 0; turn < TURNS; turn++)); do each go_on $((turn * 5)); done
-  each end_one
+  for ((turn = 0; turn < TURNS; turn++)); do each_aside have_turn $(((ROUND * TURNS + turn) * 5)); done
+  each_aside note_one
   stop_all
 }
 
