@@ -116,7 +116,7 @@ sim-measure: packages-check ## the simulation beside this machine's kernel, and 
 	@tools/sim/measure.sh $(BUILD) tools/sim/README.md
 
 EXPERIMENTS ?=
-bench: packages-check packages-bench ## the experiments of the field: tools/bench/README.md (40 minutes), EXPERIMENTS="spread busy"
+bench: packages-check packages-bench ## the experiments of the field: tools/bench/README.md (50 minutes), EXPERIMENTS="spread busy"
 	@$(MAKE) --no-print-directory all
 	@tools/bench/bench.sh $(BUILD) tools/bench/README.md $(EXPERIMENTS)
 

@@ -2,13 +2,13 @@
 # The experiments of the field, reproduced: each one's table, the commands that made it, and plots, put into the page.
 # usage: bench.sh BUILD PAGE [EXPERIMENT...]
 #   PAGE        tables replace what stands there between their marks, plots are laid beside it; all figures are in BUILD/bench-report
-#   EXPERIMENT  spread, busy, herd, kept, trouble, servers, cost, growth; all of them if none is named
+#   EXPERIMENT  spread, busy, herd, kept, trouble, servers, beside, cost, growth; all of them if none is named
 # ROUNDS=N takes so many rounds instead of each experiment's own number; PART=P makes counts and times P % of what they are.
 # SIZES="FEW MANY" are the numbers of workers that growth compares. REPORT=DIRECTORY keeps the figures there instead.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-ALL=(spread busy herd kept trouble servers cost growth)
+ALL=(spread busy herd kept trouble servers beside cost growth)
 
 refuse() {
   echo "bench.sh: $*" >&2
