@@ -37,27 +37,22 @@ column() {
   check_number "$(column '`epoll` with `EPOLLEXCLUSIVE`' 2)" '>' 8
 }
 
-# of_growth: SIZES for few connections, and a place of its own for what the servers leave.
+# of_growth BUILD: few connections, and a place of its own for what the servers leave.
 of_growth() {
   mkdir -p "$BATS_TEST_TMPDIR/tmp"
-  TMPDIR=$BATS_TEST_TMPDIR/tmp ROUNDS=1 PART=5 SIZES="2 3" "$@"
+  TMPDIR=$BATS_TEST_TMPDIR/tmp ROUNDS=1 PART=5 SIZES="2 3" run "$BENCH/bench.sh" "$1" "$PAGE" growth
+}
+
+# its_servers: those that were started from the build of this test alone.
+its_servers() {
+  pgrep -f "^$BATS_TEST_TMPDIR/built/waiters "
 }
 
 nothing_is_left() {
-  [[ -z $(ls "$BATS_TEST_TMPDIR/tmp") ]] && ! pgrep -f '/waiters .* -w [23]$' >/dev/null
+  [[ -z $(ls "$BATS_TEST_TMPDIR/tmp") ]] && ! its_servers >/dev/null
 }
 
-@test "few workers and many side by side: each has its turn, and nothing of them is left" {
-  run of_growth "$BENCH/bench.sh" "$TESTED_BUILD" "$PAGE" growth
-  [[ $status -eq 0 ]] || fail "$output"
-  check_number "$(column 'ours, `exclusive`' 5)" '<' 1.5
-  check_number "$(column '`accept`' 3)" '>' 1
-  grep -qx '| CPU, µs, one at a time | 2 workers | 3 workers | 3 by 2 | wake-ups of 3 |' "$PAGE"
-  [[ $(awk -F '\t' '$3 ~ /_cpu$/ && $4 > 0' "$REPORT/growth.tsv" | wc -l) -eq 24 ]]
-  nothing_is_left
-}
-
-# build_whose_load COMMAND: a build whose load generator does that at its fourth run, while three servers are aside.
+# build_whose_load COMMAND: a build whose load generator does that from its fourth run on, while three servers are aside.
 build_whose_load() {
   mkdir "$BATS_TEST_TMPDIR/built"
   ln -s "$TESTED_BUILD"/{waiters,libunherd.so} "$BATS_TEST_TMPDIR/built"
@@ -65,10 +60,22 @@ build_whose_load() {
 #!/bin/sh
 echo >>"$BATS_TEST_TMPDIR/loads"
 [ "\$(wc -l <"$BATS_TEST_TMPDIR/loads")" -lt 4 ] && exec "$TESTED_BUILD/load" "\$@"
-pgrep -f '/waiters .* -w [23]$' >"$BATS_TEST_TMPDIR/seen"
+pgrep -f "^$BATS_TEST_TMPDIR/built/waiters " >>"$BATS_TEST_TMPDIR/seen"
 $1
 END
   chmod +x "$BATS_TEST_TMPDIR/built/load"
+}
+
+@test "few workers and many side by side: each has its turn, and nothing of them is left" {
+  build_whose_load "exec '$TESTED_BUILD/load' \"\$@\""
+  of_growth "$BATS_TEST_TMPDIR/built"
+  [[ $status -eq 0 ]] || fail "$output"
+  check_number "$(wc -l <"$BATS_TEST_TMPDIR/seen")" '>' 100
+  check_number "$(column 'ours, `exclusive`' 5)" '<' 1.5
+  check_number "$(column '`accept`' 3)" '>' 1
+  grep -qx '| CPU, µs, one at a time | 2 workers | 3 workers | 3 by 2 | wake-ups of 3 |' "$PAGE"
+  [[ $(awk -F '\t' '$3 ~ /_cpu$/ && $4 > 0' "$REPORT/growth.tsv" | wc -l) -eq 24 ]]
+  nothing_is_left
 }
 
 @test "a load fails, or the run is ended, while several servers are there: nothing of them is left" {
@@ -76,7 +83,7 @@ END
   for how in 'exit 1' "kill -TERM \$(pgrep -f 'bench.sh $BATS_TEST_TMPDIR/built ')"; do
     rm -rf "$BATS_TEST_TMPDIR"/{built,loads,seen}
     build_whose_load "$how"
-    run of_growth "$BENCH/bench.sh" "$BATS_TEST_TMPDIR/built" "$PAGE" growth
+    of_growth "$BATS_TEST_TMPDIR/built"
     [[ $status -ne 0 ]] || fail "$output"
     check_number "$(wc -l <"$BATS_TEST_TMPDIR/seen")" '>' 8 # four masters and their workers
     eventually 5 nothing_is_left

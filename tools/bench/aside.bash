@@ -24,23 +24,38 @@ take_up() {
   ASIDE["$1 MASTER"]='' LEADERS=("$MASTER")
 }
 
-# each_aside COMMAND [FIRST]: with the number of each, from FIRST on.
+# each_aside COMMAND [FIRST]: each is the present one meanwhile, and COMMAND has its number; from FIRST on.
 each_aside() {
-  local i count=$ASIDE_COUNT
-  for ((i = 0; i < count; i++)); do
-    "$1" $(((i + ${2:-0}) % count))
+  local i number
+  for ((i = 0; i < ASIDE_COUNT; i++)); do
+    number=$(((i + ${2:-0}) % ASIDE_COUNT))
+    take_up "$number"
+    "$1" "$number"
+    lay_aside "$number"
   done
-}
-
-stop_one() {
-  take_up "$1"
-  stop_server
 }
 
 # In good order, and it is seen that nothing of them is left.
 stop_all() {
-  each_aside stop_one
+  each_aside stop_server
   ASIDE_COUNT=0
+}
+
+# side_by_side ROUNDS TURNS LIST START TURN NOTE: in each round every line of LIST is started, by START NUMBER LINE; so many times each
+# of them has its turn, by TURN NUMBER, from another one on each time; and in the end there is NOTE NUMBER.
+side_by_side() {
+  local rounds=${ROUNDS:-$1} turn i lines
+  mapfile -t lines < <("$3")
+  for ((ROUND = 1; ROUND <= rounds; ROUND++)); do
+    for i in "${!lines[@]}"; do
+      "$4" "$i" "${lines[i]}"
+      lay_aside "$i"
+    done
+    for ((turn = 0; turn < $2; turn++)); do each_aside "$5" $(((ROUND * $2 + turn) * 3)); done
+    each_aside "$6"
+    stop_all
+    printf '%s %d/%d\n' "$5" "$ROUND" "$rounds" >&2
+  done
 }
 
 # Whatever happened: what finish() does for the present one.

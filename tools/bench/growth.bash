@@ -2,7 +2,7 @@
 # What many workers more cost, side by side: servers with few and with many run at the same time, and have their connections in turns
 # of about a second, so that what else the machine does falls on all alike.
 
-TURNS=4
+GROWTH_TURNS=4
 
 # Each server with many comes after its like with few, and each with few after one with many: whose the caches were is the same for all.
 list_growth() {
@@ -38,7 +38,7 @@ so_far() {
 
 # add_to_total FIGURE VALUE: of the present one.
 add_to_total() {
-  TOTAL["$VARIANT|$1"]=$((${TOTAL["$VARIANT|$1"]:-0} + $2))
+  TOTAL["$VARIANT|$1"]=$((${TOTAL["$VARIANT|$1"]} + $2))
 }
 
 # take_turn FIGURE OPTION...: the load, and what it takes is added to what the turns before took.
@@ -52,47 +52,32 @@ take_turn() {
   add_to_total "$1_count" "$(figure connections)"
 }
 
-note_totals() {
+# A server's first seconds are not what its connections cost: workers claim, and look around. Some eight connections for each of
+# them; with few workers, those seconds are over when the others have started.
+start_growth() {
+  local figure
+  begin "$2"
+  workers | sed 's|.*|/proc/&/schedstat\n/proc/&/status|' >"$DIRECTORY/workers.txt"
+  drive --rate 1000 --duration "$(awk "BEGIN { print $WORKERS / 128 }")" --with-ack
+  for figure in {one,all}_{cpu,woken,count}; do
+    TOTAL["$VARIANT|$figure"]=0
+  done
+}
+
+# The caches are another's before that.
+turn_of_growth() {
+  drive --count "$((3 * WORKERS))" --with-ack
+  take_turn one --count "$(part_of 4000)"
+  take_turn all --count "$(part_of 8000)" --parallel 128
+}
+
+note_growth() {
   local figure count
   for figure in one all; do
     count=${TOTAL["$VARIANT|${figure}_count"]}
     note "${figure}_cpu" "$(per_connection "$((${TOTAL["$VARIANT|${figure}_cpu"]} / 1000))" "$count")"
     note "${figure}_wakeups" "$(per_connection "${TOTAL["$VARIANT|${figure}_woken"]}" "$count")"
   done
-}
-
-# A server's first seconds are not what its connections cost: workers claim, and look around. Some eight connections for each of
-# them; with few workers, those seconds are over when the others have started.
-start_one() {
-  begin "$2"
-  workers | sed 's|.*|/proc/&/schedstat\n/proc/&/status|' >"$DIRECTORY/workers.txt"
-  drive --rate 1000 --duration "$(awk "BEGIN { print $WORKERS / 128 }")" --with-ack
-  lay_aside "$1"
-}
-
-# The caches are another's before that.
-have_turn() {
-  take_up "$1"
-  drive --count "$((3 * WORKERS))" --with-ack
-  take_turn one --count "$(part_of 4000)"
-  take_turn all --count "$(part_of 8000)" --parallel 128
-  lay_aside "$1"
-}
-
-note_one() {
-  take_up "$1"
-  note_totals
-  lay_aside "$1"
-}
-
-measure_growth() {
-  local lines turn i
-  mapfile -t lines < <(list_growth)
-  TOTAL=()
-  for i in "${!lines[@]}"; do start_one "$i" "${lines[i]}"; done
-  for ((turn = 0; turn < TURNS; turn++)); do each_aside have_turn $(((ROUND * TURNS + turn) * 5)); done
-  each_aside note_one
-  stop_all
 }
 
 # --- the tables ---
@@ -113,15 +98,11 @@ by_kernel() {
 }
 
 experiment_growth() {
-  local rounds=${ROUNDS:-7}
   read -r FEW MANY <<<"$SIZES"
   # shellcheck disable=SC2034 # commands.bash reads it
   VARYING=workers
-  for ((ROUND = 1; ROUND <= rounds; ROUND++)); do
-    measure_growth
-    printf 'growth %d/%d\n' "$ROUND" "$rounds" >&2
-  done
-  say "All of them run at once, and $TURNS times in each round every one has its turn."
+  side_by_side 7 "$GROWTH_TURNS" list_growth start_growth turn_of_growth note_growth
+  say "All of them run at once, and $GROWTH_TURNS times in each round every one has its turn."
   growth_of one 'one at a time'
   say 'All have work, 128 connections at once:'
   growth_of all 'all have work'
