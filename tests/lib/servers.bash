@@ -173,7 +173,7 @@ drive() {
   fi
   [[ -x $LOAD ]] || fail "no load generator at $LOAD" || return 1
   note_worker_counts
-  timeout 120 "$LOAD" --connect "127.0.0.1:$PORT" --tsv "$@" >"$DIRECTORY/load.tsv" ||
+  timeout --foreground 120 "$LOAD" --connect "127.0.0.1:$PORT" --tsv "$@" >"$DIRECTORY/load.tsv" ||
     fail "load ended with $?: $(cat "$DIRECTORY/load.tsv")"
 }
 

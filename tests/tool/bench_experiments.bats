@@ -40,7 +40,7 @@ column() {
 # of_growth BUILD: few connections, and a place of its own for what the servers leave.
 of_growth() {
   mkdir -p "$BATS_TEST_TMPDIR/tmp"
-  TMPDIR=$BATS_TEST_TMPDIR/tmp ROUNDS=1 PART=5 SIZES="2 3" run "$BENCH/bench.sh" "$1" "$PAGE" growth
+  TMPDIR=$BATS_TEST_TMPDIR/tmp ROUNDS=1 PART=5 SIZES="2 3" run env --default-signal=INT "$BENCH/bench.sh" "$1" "$PAGE" growth
 }
 
 # its_servers: those that were started from the build of this test alone.
@@ -79,8 +79,8 @@ END
 }
 
 @test "a load fails, or the run is ended, while several servers are there: nothing of them is left" {
-  local how
-  for how in 'exit 1' "kill -TERM \$(pgrep -f 'bench.sh $BATS_TEST_TMPDIR/built ')"; do
+  local how its_run="\$(pgrep -f 'bench.sh $BATS_TEST_TMPDIR/built ')"
+  for how in 'exit 1' "kill -TERM $its_run" "kill -INT $its_run"; do
     rm -rf "$BATS_TEST_TMPDIR"/{built,loads,seen}
     build_whose_load "$how"
     of_growth "$BATS_TEST_TMPDIR/built"
@@ -104,9 +104,13 @@ refused() {
   refused 'herds: not an experiment; there are spread busy' "$TESTED_BUILD" "$PAGE" spread herds
   ROUNDS=0 refused "ROUNDS: '0'" "$TESTED_BUILD" "$PAGE" spread
   local sizes
-  for sizes in 4 '4 4' '4 512' '8 2' 'x 4' '*'; do
+  for sizes in 4 '4 4' '4 512' '8 2' 'x 4' '*' '2 3 4'; do
     SIZES=$sizes refused "SIZES: '$sizes' is not two numbers" "$TESTED_BUILD" "$PAGE" growth
   done
+  SIZES=$'2\n3' refused "SIZES: \$'2\\n3' is not" "$TESTED_BUILD" "$PAGE" growth
+  TMPDIR='/tmp/a b' refused "TMPDIR: '/tmp/a b'" "$TESTED_BUILD" "$PAGE" growth
+  REPORT=$PAGE refused "REPORT: '$PAGE'" "$TESTED_BUILD" "$PAGE" growth
+  refused 'cost growth: not an experiment' "$TESTED_BUILD" "$PAGE" 'cost growth'
   PART=x refused "PART: 'x'" "$TESTED_BUILD" "$PAGE" spread
 }
 

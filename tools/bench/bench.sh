@@ -17,14 +17,11 @@ refuse() {
 
 # is_one_of WORD LIST...
 is_one_of() {
-  local word=$1
-  shift
-  [[ " $* " == *" $word "* ]]
-}
-
-# are_sizes FEW MANY: the library has a queue for each of up to 256.
-are_sizes() {
-  [[ $# -eq 2 && $1 =~ ^[1-9][0-9]{0,2}$ && $2 =~ ^[1-9][0-9]{0,2}$ && $1 -lt $2 && $2 -le 256 ]]
+  local word
+  for word in "${@:2}"; do
+    [[ $word != "$1" ]] || return 0
+  done
+  return 1
 }
 
 [[ $# -ge 2 ]] || refuse "usage: bench.sh BUILD PAGE [EXPERIMENT...]"
@@ -38,10 +35,12 @@ for name in "$@"; do
 done
 [[ ${ROUNDS:-1} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "ROUNDS: '$ROUNDS' is not a number from 1 to 999"
 [[ ${PART:=100} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "PART: '$PART' is not a number from 1 to 999"
-# shellcheck disable=SC2086 # a word for each
-are_sizes ${SIZES:=4 256} || refuse "SIZES: '$SIZES' is not two numbers from 1 to 256, the smaller one first"
+[[ ${SIZES:=4 256} =~ ^([1-9][0-9]{0,2})\ ([1-9][0-9]{0,2})$ ]] && FEW=${BASH_REMATCH[1]} MANY=${BASH_REMATCH[2]}
+((${FEW:-1} < ${MANY:-0} && MANY <= 256)) || # the library has a queue for each of up to 256
+  refuse "SIZES: ${SIZES@Q} is not two numbers from 1 to 256, the smaller one first"
+[[ ${TMPDIR:=/tmp} != *[[:space:]:]* ]] || refuse "TMPDIR: '$TMPDIR' cannot stand in LD_PRELOAD"
 [[ $# -gt 0 ]] || set -- "${ALL[@]}"
-export TESTED_BUILD PART
+export TESTED_BUILD PART FEW MANY
 
 for part in bodies nginx losses readme; do
   # shellcheck source=/dev/null
@@ -62,8 +61,18 @@ draw() {
 }
 
 REPORT=${REPORT:-$TESTED_BUILD/bench-report}
-mkdir -p "$REPORT"
-trap 'finish_aside; finish' EXIT
+[[ -d $REPORT ]] || mkdir -p "$REPORT" 2>/dev/null || refuse "REPORT: '$REPORT' is not a directory that can be made"
+
+# The present load is nobody's whose servers are ended.
+end_load() {
+  local pid
+  for pid in $(pgrep -P $$ -x timeout); do
+    kill "$pid" || true
+  done
+}
+
+trap 'exit 130' INT # else one that comes while a load runs is the load's alone
+trap 'end_load; finish_aside; finish' EXIT
 put_into "$PAGE" "bench (machine)" "$(machine)"
 for name in "$@"; do
   begin_experiment "$name"

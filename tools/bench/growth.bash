@@ -98,7 +98,6 @@ by_kernel() {
 }
 
 experiment_growth() {
-  read -r FEW MANY <<<"$SIZES"
   # shellcheck disable=SC2034 # commands.bash reads it
   VARYING=workers
   side_by_side 7 "$GROWTH_TURNS" list_growth start_growth turn_of_growth note_growth
