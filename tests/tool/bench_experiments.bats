@@ -80,7 +80,7 @@ END
 
 @test "a load fails, or the run is ended, while several servers are there: nothing of them is left" {
   local how its_run="\$(pgrep -f 'bench.sh $BATS_TEST_TMPDIR/built ')"
-  for how in 'exit 1' "kill -TERM $its_run" "kill -INT $its_run"; do
+  for how in 'exit 1' "kill -TERM $its_run" "kill -INT $its_run; exec '$TESTED_BUILD/load' \"\$@\""; do
     rm -rf "$BATS_TEST_TMPDIR"/{built,loads,seen}
     build_whose_load "$how"
     of_growth "$BATS_TEST_TMPDIR/built"
