@@ -16,6 +16,7 @@ enum guard_state { GUARD_FREE, GUARD_HELD, GUARD_WANTED };
 struct local {
     _Atomic pid_t pid;
     _Atomic int guard; /* enum guard_state; a futex word */
+    _Atomic bool ends;
 };
 
 static _Atomic(struct local *) local_page;
@@ -54,6 +55,14 @@ static void forked_child(void) {
 void local_watch_forks(void (*before)(void)) {
     before_fork = before;
     pthread_atfork(forking, forked, forked_child);
+}
+
+void local_end(void) {
+    atomic_store(&here()->ends, true);
+}
+
+bool local_is_ending(void) {
+    return atomic_load(&here()->ends);
 }
 
 unsigned local_forks(void) {

@@ -45,6 +45,11 @@ unsigned local_forks(void);
 void local_confine(void);
 bool local_is_confined(void);
 
+/* It ends, and has given back what it owned: its other threads, which still run, are to claim and
+ * to look for nothing more. Not so in a child that one of them makes yet. */
+void local_end(void);
+bool local_is_ending(void);
+
 /* Takes the guard. False when this very thread holds it already: change nothing, call nothing of
  * ours. */
 bool guard_enter(void);

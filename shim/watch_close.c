@@ -139,6 +139,8 @@ bool watch_instance_copied(unsigned index) {
     return true;
 }
 
+/* The other threads run on until it is over, and are told of this as all are. If they still looked,
+ * and left what they find for the others, this process's homes would be no orphans to anybody. */
 void watch_process_ends(void) {
     if (watch_end() == 0 || local_is_borrowed() || !guard_enter())
         return;
@@ -155,6 +157,7 @@ void watch_process_ends(void) {
         stats_leave(set, watch->place);
         watch->place = NO_PLACE;
     }
+    local_end();
     guard_leave();
 }
 

@@ -53,6 +53,10 @@ RARE static void look_for_leavings(struct watch *watch) {
 RARE static void prepare_all(struct instance *instance, bool sleeps) {
     if (!instance_is_mine(instance) || !guard_enter())
         return;
+    if (local_is_ending()) {
+        guard_leave();
+        return;
+    }
     atomic_store(&instance->work, NO_WORK);
     atomic_store(&instance->deaf, false);
     WATCHES_OF (watch, instance) /* first, for what one leaves another may have at once */
