@@ -12,7 +12,9 @@
 
 void shards_of_process(const struct shard_set *set, struct shard_bits *ours) {
     *ours = (struct shard_bits){0};
-    for (int i = 0; i < watch_end() && !local_is_ending(); i++) {
+    if (local_is_ending()) /* it has given them back */
+        return;
+    for (int i = 0; i < watch_end(); i++) {
         const struct watch *watch = watch_at(i);
         if (atomic_load(&watch->set) == set && watch->has_home && !watch->shares_home &&
             instance_is_mine(watch->instance))

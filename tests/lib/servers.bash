@@ -147,17 +147,23 @@ show_logs() {
   done
 }
 
+# kill_session LEADER: whatever is left of it.
+kill_session() {
+  local pid
+  for pid in $(session_of "$1"); do
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+}
+
 # Whatever happened, no process and no directory outlives the test; a stopped worker is killed, too.
 finish() {
-  local status=0 leader pid
+  local status=0 leader
   if [[ -n $MASTER ]]; then
     show_logs
     stop_server || status=1
   fi
   for leader in "${LEADERS[@]}"; do
-    for pid in $(session_of "$leader"); do
-      kill -KILL "$pid" 2>/dev/null || true
-    done
+    kill_session "$leader"
   done
   [[ -z $DIRECTORY ]] || rm -rf "$DIRECTORY"
   return "$status"

@@ -105,7 +105,7 @@ refused() {
   ROUNDS=0 refused "ROUNDS: '0'" "$TESTED_BUILD" "$PAGE" spread
   local sizes
   for sizes in 4 '4 4' '4 512' '8 2' 'x 4' '*' '2 3 4'; do
-    SIZES=$sizes refused "SIZES: '$sizes' is not two numbers" "$TESTED_BUILD" "$PAGE" growth
+    FEW=2 MANY=3 SIZES=$sizes refused "SIZES: '$sizes' is not two numbers" "$TESTED_BUILD" "$PAGE" growth
   done
   SIZES=$'2\n3' refused "SIZES: \$'2\\n3' is not" "$TESTED_BUILD" "$PAGE" growth
   TMPDIR='/tmp/a b' refused "TMPDIR: '/tmp/a b'" "$TESTED_BUILD" "$PAGE" growth

@@ -60,13 +60,11 @@ side_by_side() {
 
 # Whatever happened: what finish() does for the present one.
 finish_aside() {
-  local i master pid
+  local i master
   for ((i = 0; i < ASIDE_COUNT; i++)); do
     master=${ASIDE["$i MASTER"]}
     [[ -n $master ]] || continue
-    for pid in $(session_of "$master"); do
-      kill -KILL "$pid" 2>/dev/null || true
-    done
+    kill_session "$master"
     rm -rf "${ASIDE["$i DIRECTORY"]}" || true
   done
 }

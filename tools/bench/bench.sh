@@ -35,8 +35,9 @@ for name in "$@"; do
 done
 [[ ${ROUNDS:-1} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "ROUNDS: '$ROUNDS' is not a number from 1 to 999"
 [[ ${PART:=100} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "PART: '$PART' is not a number from 1 to 999"
+FEW=0 MANY=0
 [[ ${SIZES:=4 256} =~ ^([1-9][0-9]{0,2})\ ([1-9][0-9]{0,2})$ ]] && FEW=${BASH_REMATCH[1]} MANY=${BASH_REMATCH[2]}
-((${FEW:-1} < ${MANY:-0} && MANY <= 256)) || # the library has a queue for each of up to 256
+((FEW < MANY && MANY <= 256)) || # the library has a queue for each of up to 256
   refuse "SIZES: ${SIZES@Q} is not two numbers from 1 to 256, the smaller one first"
 [[ ${TMPDIR:=/tmp} != *[[:space:]:]* ]] || refuse "TMPDIR: '$TMPDIR' cannot stand in LD_PRELOAD"
 [[ $# -gt 0 ]] || set -- "${ALL[@]}"
